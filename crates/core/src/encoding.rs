@@ -101,20 +101,6 @@ macro_rules! byte_string {
 }
 pub(crate) use byte_string;
 
-/// Serde form of a byte vector as base64url, for `#[serde(with = "…")]`.
-pub(crate) mod base64url_bytes {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-    use std::borrow::Cow;
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::to_base64url(bytes))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        super::from_base64url(&Cow::<'de, str>::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

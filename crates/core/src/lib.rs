@@ -8,17 +8,22 @@
 //! `docs/protocol.md` is the normative text; the section numbers in the comments refer to it.
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod defaults;
+pub mod document;
 pub mod encoding;
 mod error;
+pub mod finder;
 pub mod frame;
 mod json;
 mod jws;
 pub mod key;
+pub mod message;
 pub mod seal;
 pub mod ticket;
 mod time;
 pub mod transport;
+pub mod uri;
 
 pub use error::{Blame, Code, Error};
 pub use jws::{Jws, signing_input};

@@ -59,3 +59,17 @@ impl Sub<u64> for Time {
         Self(self.0.saturating_sub(millis))
     }
 }
+
+/// Serde form of a moment as whole seconds since the Unix epoch, for `#[serde(with = "…")]`.
+pub(crate) mod secs {
+    use super::Time;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(time.as_secs())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        u64::deserialize(deserializer).map(Time::from_secs)
+    }
+}
