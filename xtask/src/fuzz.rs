@@ -2,7 +2,7 @@
 //! compiler; the coverage that guides libFuzzer needs only the flags below, which every compiler takes. Memory errors
 //! cannot come from the targets' own code, as it forbids `unsafe`, so the address sanitizer is no loss here.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use crate::{
     process::{self, cargo, run},
@@ -17,6 +17,9 @@ const MEMORY_LIMIT_MIB: u32 = 1024;
 
 /// An input that takes longer than this hangs the machine that reads it.
 const SECONDS_PER_INPUT: u32 = 10;
+
+/// Above the largest thing that any target reads, a document of 64 KiB, so that its limit is met too.
+const MAX_INPUT_BYTES: u32 = 70_000;
 
 /// Coverage in libFuzzer's form, as `cargo fuzz` asks for it.
 const FLAGS: &str = "--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module \
@@ -44,23 +47,25 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         .arg(&output))?;
     let programs = output.join(host.trim()).join("release");
 
-    let results: Vec<_> = targets
-        .iter()
-        .map(|target| {
-            let found = output.join("corpus").join(target);
-            fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
-            let seeds = Some(folder.join("corpus").join(target)).filter(|seeds| seeds.is_dir());
-            run(Command::new(programs.join(target))
-                .current_dir(&output)
-                .arg(format!("-max_total_time={SECONDS_EACH}"))
-                .arg(format!("-rss_limit_mb={MEMORY_LIMIT_MIB}"))
-                .arg(format!("-timeout={SECONDS_PER_INPUT}"))
-                .arg(format!("-artifact_prefix={target}-"))
-                .args(["-print_final_stats=1", "-verbosity=0"])
-                .arg(&found)
-                .args(seeds))
-        })
-        .collect();
-    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    let failures: Vec<String> =
+        targets.iter().filter_map(|target| run_target(target, &programs, &folder, &output).err()).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+}
+
+/// Runs one target from the inputs kept in `fuzz/corpus` and those that earlier runs on this machine found.
+fn run_target(target: &str, programs: &Path, folder: &Path, output: &Path) -> Result<(), String> {
+    let found = output.join("corpus").join(target);
+    fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+    let kept = Some(folder.join("corpus").join(target)).filter(|kept| kept.is_dir());
+    run(Command::new(programs.join(target))
+        .current_dir(output)
+        .arg(format!("-max_total_time={SECONDS_EACH}"))
+        .arg(format!("-rss_limit_mb={MEMORY_LIMIT_MIB}"))
+        .arg(format!("-timeout={SECONDS_PER_INPUT}"))
+        .arg(format!("-max_len={MAX_INPUT_BYTES}"))
+        .arg(format!("-artifact_prefix={target}-"))
+        .args(["-print_final_stats=1", "-verbosity=0"])
+        .arg(&found)
+        .args(kept))
+    .map_err(|_| format!("{target} failed; the input that did it is {target}-… in {}", output.display()))
 }

@@ -178,21 +178,37 @@ fn format(workspace: &Workspace) -> Result<(), String> {
 /// Everything `cargo test` would run, but for the targets that other parts run.
 fn unit(workspace: &Workspace) -> Result<(), String> {
     let mut tests = cargo(&workspace.root);
-    tests.args(["test", "--workspace", "--exclude", SYSTEM_TESTS, "--lib", "--bins", "--examples"]);
+    tests.args([
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--exclude",
+        SYSTEM_TESTS,
+        "--lib",
+        "--bins",
+        "--examples",
+    ]);
     for package in workspace.packages.iter().filter(|package| package.name != SYSTEM_TESTS) {
         for name in package.names("test").filter(|name| *name != COTURN) {
             tests.args(["--test", name]);
         }
     }
     run(&mut tests)?;
-    run(cargo(&workspace.root).args(["test", "--workspace", "--exclude", SYSTEM_TESTS, "--doc"]))
+    run(cargo(&workspace.root).args([
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--exclude",
+        SYSTEM_TESTS,
+        "--doc",
+    ]))
 }
 
 /// Runs test targets by name. The command line program is built before, and `OPENPEER_BINARY` tells them where.
 fn run_tests(workspace: &Workspace, names: &[&str]) -> Result<(), String> {
     let mut tests = cargo(&workspace.root);
     // Always the whole workspace: another choice of packages means other features and everything built once more.
-    tests.args(["test", "--workspace"]);
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
     for name in names {
         tests.args(["--test", name]);
     }
