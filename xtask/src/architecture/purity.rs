@@ -43,6 +43,11 @@ const RULES: &[Rule] = &[
         reason: "the core does no IO and never waits",
     },
     Rule {
+        folders: &["crates/link/src/machine"],
+        names: &["Instant::now", "SystemTime", "UdpSocket", "TcpStream", "tokio", "async"],
+        reason: "the machine does no IO and has no clock; that is the shell's part",
+    },
+    Rule {
         folders: &["crates/core/src", "crates/link/src", "crates/peer/src", "crates/server/src", "sim/src"],
         names: &[
             "MemoryStore",
@@ -120,6 +125,13 @@ mod tests {
         );
         assert_eq!(check("crates/core/src/tests.rs", "use x::HashMap;"), [""; 0]);
         assert_eq!(check("crates/link/src/a.rs", "use std::time::Instant;"), [""; 0]);
+        assert_eq!(check("crates/link/src/machine/a.rs", "use std::time::Instant;"), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_machine_that_reads_the_clock_is_reported() {
+        assert_eq!(check("crates/link/src/machine/a.rs", "let now = Instant::now();").len(), 1);
+        assert_eq!(check("crates/link/src/shell/a.rs", "let now = Instant::now();"), [""; 0]);
     }
 
     #[test]
