@@ -27,9 +27,10 @@ impl Need {
             Self::Component { name, .. } => rustup(&["component", "add", name]),
             Self::Target(name) => rustup(&["target", "add", name]),
             Self::Program { package, .. } => install(package),
-            Self::NetworkNamespaces => Err("may not make network namespaces; run it as root".to_owned()),
-        }?;
-        if self.is_met() { Ok(()) } else { Err(format!("{self} is missing although it was installed")) }
+            Self::NetworkNamespaces => Err("run it as root on a machine that allows them".to_owned()),
+        }
+        .and_then(|()| if self.is_met() { Ok(()) } else { Err("still missing once installed".to_owned()) })
+        .map_err(|reason| format!("needs {self}: {reason}"))
     }
 
     fn is_met(self) -> bool {
@@ -72,22 +73,20 @@ fn rustup(arguments: &[&str]) -> Result<(), String> {
 }
 
 fn install(package: &str) -> Result<(), String> {
-    let missing = |why: &str| format!("the Debian package {package} is not installed and {why}");
     if !has_program("apt-get") {
-        return Err(missing("this machine has no apt-get; install it by hand"));
+        return Err("this machine has no apt-get; install it by hand".to_owned());
     }
     if !is_root() {
-        return Err(missing("only root can install it"));
+        return Err("only root can install it".to_owned());
     }
     println!("Installing the Debian package {package}:");
-    process::run(apt_get().arg("update"))
-        .and_then(|()| process::run(apt_get().args(["install", "--yes", "--no-install-recommends", package])))
-        .map_err(|error| missing(&error))
+    process::run(apt_get().arg("update"))?;
+    process::run(apt_get().args(["install", "--yes", "--no-install-recommends", package]))
 }
 
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["--quiet", "--option", "Dpkg::Use-Pty=0"]);
     command
 }
 
@@ -108,7 +107,7 @@ mod tests {
     #[test]
     fn an_impossible_need_says_why() {
         let need = Need::Target("no-such-target");
-        assert!(need.meet().is_err());
+        assert!(need.meet().unwrap_err().starts_with("needs the Rust target no-such-target: "));
         let package = Need::Program { name: "turnserver", package: "coturn" };
         assert_eq!(package.to_string(), "turnserver (Debian package coturn)");
     }
