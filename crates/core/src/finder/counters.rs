@@ -1,4 +1,5 @@
 use crate::Code;
+use crate::frame::Header;
 use std::collections::BTreeMap;
 
 /// What a finder has done since it started, for metrics. Only [`sessions`](Self::sessions) and
@@ -35,6 +36,28 @@ pub struct Counters {
     /// Bytes of all other frames: `hello`, `attach`, `attached`, `replaced`, `drain`, other errors, and what does not
     /// decode.
     pub session: Traffic,
+}
+
+impl Counters {
+    /// The counter to which a frame's bytes belong.
+    pub(super) const fn traffic(&mut self, header: &Header) -> &mut Traffic {
+        match header {
+            Header::Find { .. }
+            | Header::Accepted { .. }
+            | Header::Answer { .. }
+            | Header::More { .. }
+            | Header::Done { .. }
+            | Header::Admit { .. }
+            | Header::Admitted { .. }
+            | Header::Error { x: Some(_), .. } => &mut self.exchange,
+            Header::Hello { .. }
+            | Header::Attach { .. }
+            | Header::Attached { .. }
+            | Header::Replaced {}
+            | Header::Drain { .. }
+            | Header::Error { x: None, .. } => &mut self.session,
+        }
+    }
 }
 
 /// Bytes of whole frames, without WebSocket and TLS framing.

@@ -15,22 +15,46 @@
 //! ignored, so nothing has to be synchronised.
 //!
 //! # What nobody learns
-//! A find without ticket is answered with `accepted` and an exchange that stays open until its seeker ends it, whether
-//! the mailbox is open, absent, unknown, full or over its rate; only a location's own frame makes a difference. Its
-//! disconnecting does not, before it has answered. Exceeding the rate of the *source* is said openly: that limit looks
-//! at the seeker alone. A seeker therefore ends a knock itself, with `done` after `accepted`.
+//! A find without ticket is answered with `accepted` and an exchange that stays open until its seeker ends it or its
+//! time is over, whether the mailbox is open, absent, unknown, full or over its rate; only an answer makes a
+//! difference. A location's leaving, or its `done`, before it has answered is not passed on. Exceeding the rate of the
+//! *source* is said openly, because that limit looks at the seeker alone. A seeker therefore ends a knock itself, with
+//! `done` after `accepted`; towards the locations a knock is no exchange at all.
 
+mod attach;
+mod bucket;
 mod config;
+mod connection;
 mod counters;
+mod defaults;
+mod exchange;
+mod find;
+mod hello;
+mod registry;
+mod relay;
+mod session;
+mod spent;
+mod timer;
+mod turn;
 
 pub use config::{FinderConfig, TurnConfig};
 pub use counters::{Counters, FindCounters, Traffic};
+pub use hello::{Hello, Limits};
 
 use crate::encoding::byte_string;
 use crate::frame::{ExchangeId, MailboxId};
 use crate::key::Signature;
-use crate::{Code, Time};
+use crate::{Code, Error, Time};
+use bucket::{Bucket, BucketTable};
+use exchange::Exchanges;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use registry::Registry;
+use session::Session;
+use spent::SpentTickets;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use timer::{Timer, Timers};
 
 /// Exchange numbers towards a location, which the finder chooses, start here; seekers choose theirs below it. One
 /// connection can be seeker and location at once, and a number always says which of the two it is about.
@@ -175,3 +199,103 @@ pub enum Output {
         id: KnockId,
     },
 }
+
+/// One finder node.
+pub struct Finder {
+    config: FinderConfig,
+    rng: ChaCha20Rng,
+    sessions: BTreeMap<ConnectionId, Session>,
+    registry: Registry,
+    exchanges: Exchanges,
+    spent: SpentTickets,
+    sources: BucketTable,
+    absent_mailboxes: BucketTable,
+    knocks_to_store: Bucket,
+    timers: Timers,
+    drains_until: Option<Time>,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+}
+
+impl Finder {
+    /// A finder without connections. `seed` has to be random and secret: nonces come from it.
+    ///
+    /// # Errors
+    /// `invalid-argument` if the lists of STUN or TURN servers do not fit into a frame.
+    pub fn new(config: FinderConfig, seed: [u8; 32]) -> Result<Self, Error> {
+        config.check()?;
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        Ok(Self {
+            sources: BucketTable::new(defaults::SOURCE_SLOTS, &mut rng),
+            absent_mailboxes: BucketTable::new(defaults::ABSENT_MAILBOX_SLOTS, &mut rng),
+            config,
+            rng,
+            sessions: BTreeMap::new(),
+            registry: Registry::default(),
+            exchanges: Exchanges::default(),
+            spent: SpentTickets::default(),
+            knocks_to_store: Bucket::default(),
+            timers: Timers::default(),
+            drains_until: None,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Takes in something that happened.
+    pub fn handle_input(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Connected { connection, source } => self.connected(now, connection, source),
+            Input::Frame { connection, bytes } => self.received(now, connection, bytes),
+            Input::Disconnected { connection } => self.forget(now, connection),
+            Input::Signed { connection, signature } => self.signed(connection, &signature),
+            Input::Member { connection, member } => self.complete_attach(now, connection, member),
+            Input::Knocks { connection, mailbox, knocks } => {
+                self.deliver_kept(now, connection, mailbox, knocks)
+            }
+            Input::Drain => self.drain(now),
+        }
+    }
+
+    /// Acts on the timers that are due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.spent.forget_expired(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Connection(connection) => self.connection_waited(now, connection),
+                Timer::Exchange(seeker) => self.exceed(now, seeker),
+                Timer::Knock(location) => self.exchanges.forget_knock(location),
+                Timer::Drained => self.close_all(now),
+            }
+        }
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`], if no input comes before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl fmt::Debug for Finder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finder")
+            .field("config", &self.config)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
