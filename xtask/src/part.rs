@@ -1,7 +1,7 @@
 //! The parts of a test run. A part that concerns a crate, a test target or an example is in the list as soon as that
 //! exists, so the list keeps itself true.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, process::Command};
 
 use crate::{
     architecture, demo, fuzz,
@@ -177,38 +177,25 @@ fn format(workspace: &Workspace) -> Result<(), String> {
 
 /// Everything `cargo test` would run, but for the targets that other parts run.
 fn unit(workspace: &Workspace) -> Result<(), String> {
-    let mut tests = cargo(&workspace.root);
-    tests.args([
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-        "--exclude",
-        SYSTEM_TESTS,
-        "--lib",
-        "--bins",
-        "--examples",
-    ]);
+    let mut tests = test_command(workspace);
+    let mut examples = test_command(workspace);
+    if workspace.package(SYSTEM_TESTS).is_some() {
+        tests.args(["--exclude", SYSTEM_TESTS]);
+        examples.args(["--exclude", SYSTEM_TESTS]);
+    }
+    tests.args(["--lib", "--bins", "--examples"]);
     for package in workspace.packages.iter().filter(|package| package.name != SYSTEM_TESTS) {
         for name in package.names("test").filter(|name| *name != COTURN) {
             tests.args(["--test", name]);
         }
     }
     run(&mut tests)?;
-    run(cargo(&workspace.root).args([
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-        "--exclude",
-        SYSTEM_TESTS,
-        "--doc",
-    ]))
+    run(examples.arg("--doc"))
 }
 
 /// Runs test targets by name. The command line program is built before, and `OPENPEER_BINARY` tells them where.
 fn run_tests(workspace: &Workspace, names: &[&str]) -> Result<(), String> {
-    let mut tests = cargo(&workspace.root);
-    // Always the whole workspace: another choice of packages means other features and everything built once more.
-    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    let mut tests = test_command(workspace);
     for name in names {
         tests.args(["--test", name]);
     }
@@ -217,6 +204,14 @@ fn run_tests(workspace: &Workspace, names: &[&str]) -> Result<(), String> {
         tests.env("OPENPEER_BINARY", workspace.dev_binary("openpeer"));
     }
     run(&mut tests)
+}
+
+/// `cargo test`, always for the whole workspace: another choice of packages would mean other features, and everything
+/// built once more.
+fn test_command(workspace: &Workspace) -> Command {
+    let mut command = cargo(&workspace.root);
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    command
 }
 
 fn system_tests(workspace: &Workspace) -> Vec<&str> {
