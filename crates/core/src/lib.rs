@@ -19,6 +19,7 @@ mod json;
 mod jws;
 pub mod key;
 pub mod message;
+pub mod peer;
 pub mod seal;
 pub mod ticket;
 mod time;

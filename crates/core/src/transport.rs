@@ -6,6 +6,7 @@ use crate::encoding::byte_string;
 use crate::{Code, Error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 
 /// How a link carries its channels (protocol section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,7 +73,8 @@ impl IceCredentials {
     /// # Errors
     /// `malformed`.
     pub fn check(&self) -> Result<(), Error> {
-        let ice_chars = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
+        let ice_chars =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
         let valid = (4..=256).contains(&self.ufrag.len())
             && (22..=256).contains(&self.pwd.len())
             && ice_chars(&self.ufrag)
@@ -106,5 +108,40 @@ impl fmt::Debug for IceCredentials {
 impl fmt::Debug for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Candidate(hidden)")
+    }
+}
+
+impl Candidate {
+    /// The address of a server-reflexive candidate.
+    #[must_use]
+    pub fn reflexive_address(&self) -> Option<IpAddr> {
+        (self.field(7)? == "srflx").then(|| self.address()).flatten()
+    }
+
+    /// Whether a stranger may name this candidate: loopback and link-local addresses never, private ones only if both
+    /// ends share a public address and so a network.
+    #[must_use]
+    pub fn is_admissible(&self, same_network: bool) -> bool {
+        match self.address() {
+            // An mDNS name or anything else that is not an address leads nowhere outside.
+            None => true,
+            Some(address) => crate::uri::is_dialable(address, false) || (same_network && is_private(address)),
+        }
+    }
+
+    /// The connection-address (RFC 8839 section 5.1).
+    fn address(&self) -> Option<IpAddr> {
+        self.field(4)?.parse().ok()
+    }
+
+    fn field(&self, index: usize) -> Option<&str> {
+        self.0.split(' ').nth(index)
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.segments()[0] & 0xFE00 == 0xFC00,
     }
 }

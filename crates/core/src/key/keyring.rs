@@ -186,7 +186,12 @@ impl Keyring {
     /// Stages a rotation: derives the next root key and the one after it. Returns the new root key and the commitment
     /// for its `next`.
     #[must_use]
-    pub fn stage_rotation(&mut self, code: &RecoveryCode, salt: &[u8; 16], next_seq: u64) -> (PublicKey, KeyHash) {
+    pub fn stage_rotation(
+        &mut self,
+        code: &RecoveryCode,
+        salt: &[u8; 16],
+        next_seq: u64,
+    ) -> (PublicKey, KeyHash) {
         let next_root = code.root_seed(salt, next_seq);
         let public = next_root.public_key();
         self.next_root = Some(next_root);
@@ -206,7 +211,9 @@ impl Keyring {
             SigningKeyName::NextRoot => self.next_root.clone().ok_or(Code::NoRecoveryCode)?,
             SigningKeyName::Location => self.location.clone(),
             SigningKeyName::Mailbox(finder) => self.location.derive("openpeer/mailbox/v1", finder.as_bytes()),
-            SigningKeyName::GuestMailbox(finder) => self.root.derive("openpeer/guest-mailbox/v1", finder.as_bytes()),
+            SigningKeyName::GuestMailbox(finder) => {
+                self.root.derive("openpeer/guest-mailbox/v1", finder.as_bytes())
+            }
         })
     }
 }
@@ -240,7 +247,8 @@ mod tests {
             SigningKeyName::Mailbox("wss://b.test/finder".into()),
             SigningKeyName::GuestMailbox("wss://a.test/finder".into()),
         ];
-        let mut keys: Vec<_> = names.iter().map(|name| *keyring.public_key(name).unwrap().as_bytes()).collect();
+        let mut keys: Vec<_> =
+            names.iter().map(|name| *keyring.public_key(name).unwrap().as_bytes()).collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), names.len());

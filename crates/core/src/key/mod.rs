@@ -3,7 +3,7 @@
 mod keyring;
 mod recovery;
 
-pub use keyring::{InboxSecret, Keyring, Seed};
+pub use keyring::{InboxSecret, Keyring, Seed, SigningKeyName};
 pub use recovery::RecoveryCode;
 
 use crate::encoding::{byte_string, hash_fields};
@@ -39,7 +39,8 @@ impl PublicKey {
     /// # Errors
     /// `malformed` if the bytes are not a canonical point of the prime-order group.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| Error::new(Code::Malformed, "not an Ed25519 key"))?;
+        let key =
+            VerifyingKey::from_bytes(bytes).map_err(|_| Error::new(Code::Malformed, "not an Ed25519 key"))?;
         let point = key.to_edwards();
         if key.is_weak() || !point.is_torsion_free() || point.compress().as_bytes() != bytes {
             return Err(Error::new(Code::Malformed, "weak or non-canonical Ed25519 key"));

@@ -26,7 +26,11 @@ impl RecoveryCode {
         bytes.extend_from_slice(&self.checksum());
         let text = to_base32(&bytes);
         bytes.zeroize();
-        text.as_bytes().chunks(5).map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join("-")
+        text.as_bytes()
+            .chunks(5)
+            .map(|group| String::from_utf8_lossy(group).into_owned())
+            .collect::<Vec<_>>()
+            .join("-")
     }
 
     /// Reads what a person typed: case, spaces and hyphens do not matter.

@@ -1,0 +1,214 @@
+use super::{Event, HttpRequest, HttpResponse, Operation, Output, PeerMachine, RequestId};
+use crate::defaults::DOCUMENT_LIFE;
+use crate::document::{Bundle, Claim, ClaimAction, ClaimRequest, Draft, Name, NameRecord, V1};
+use crate::frame::Nonce;
+use crate::key::{Signature, SigningKeyName};
+use crate::uri::{Address, Domain};
+use crate::{Code, Error, json};
+use serde::Deserialize;
+
+/// A claim or release under way, and what it waits for.
+pub(super) struct Step {
+    wish: Wish,
+    waits: Waits,
+}
+
+#[derive(Clone)]
+struct Wish {
+    action: ClaimAction,
+    name: Name,
+    domain: Domain,
+    invite: Option<String>,
+}
+
+enum Waits {
+    Nonce,
+    /// The root's signature under the name record.
+    Record(Nonce, Box<Draft<NameRecord>>),
+    /// The root's signature under the claim; with our half of the name record.
+    Claim(Option<String>, Box<Draft<Claim>>),
+    Verdict,
+}
+
+/// The body of `GET /openpeer/nonce`.
+#[derive(Deserialize)]
+struct NonceResponse {
+    nonce: Nonce,
+}
+
+/// The part of a problem document (RFC 9457) that we read.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+}
+
+impl PeerMachine {
+    pub(super) fn claim_name(
+        &mut self,
+        request: RequestId,
+        name: Name,
+        domain: Domain,
+        invite: Option<String>,
+    ) {
+        self.start_request(request);
+        if !self.config.domains.contains(&domain) {
+            return self.fail(request, Error::new(Code::InvalidArgument, "not one of this peer's domains"));
+        }
+        self.ask_nonce(request, Wish { action: ClaimAction::Claim, name, domain, invite });
+    }
+
+    pub(super) fn release_name(&mut self, request: RequestId, name: Name, domain: Domain) {
+        self.start_request(request);
+        self.ask_nonce(request, Wish { action: ClaimAction::Release, name, domain, invite: None });
+    }
+
+    fn ask_nonce(&mut self, request: RequestId, wish: Wish) {
+        let http =
+            HttpRequest { domain: wish.domain.clone(), path: "/openpeer/nonce".to_owned(), body: None };
+        self.ask(request, wish, Waits::Nonce, http);
+    }
+
+    fn ask(&mut self, request: RequestId, wish: Wish, waits: Waits, http: HttpRequest) {
+        let operation = self.operation(Operation::Name(request, Step { wish, waits }));
+        self.output(Output::Http { operation, request: http });
+    }
+
+    pub(super) fn name_answered(
+        &mut self,
+        request: RequestId,
+        step: Step,
+        result: Result<HttpResponse, Code>,
+    ) {
+        // An own name that is being renewed belongs to no request of the user.
+        let verdict = result.map_err(Error::from).and_then(success);
+        let outcome = verdict.and_then(|body| match step.waits {
+            Waits::Nonce => json::parse::<NonceResponse>(&body)
+                .and_then(|body| self.write_claim(request, &step.wish, body.nonce)),
+            Waits::Verdict => self.settle(request, &step.wish, &body),
+            Waits::Record(..) | Waits::Claim(..) => Ok(()),
+        });
+        if let Err(error) = outcome {
+            self.fail(request, error);
+        }
+    }
+
+    fn write_claim(&mut self, request: RequestId, wish: &Wish, nonce: Nonce) -> Result<(), Error> {
+        if wish.action == ClaimAction::Release {
+            return self.sign_claim(request, wish.clone(), nonce, None);
+        }
+        if !self.own_public().is_some_and(|public| public.finders.iter().any(|f| f.domain == wish.domain)) {
+            return Err(Error::new(
+                Code::DomainUnreachable,
+                "the domain has not been reached yet; try again",
+            ));
+        }
+        let record = NameRecord {
+            v: V1,
+            name: wish.name.clone(),
+            domain: wish.domain.clone(),
+            peer: self.peer(),
+            seq: self.next_seq(None),
+            iat: self.now,
+            exp: self.now + DOCUMENT_LIFE,
+        };
+        let draft = self.root_draft(record);
+        let input = draft.signing_input().to_vec();
+        let step = Step { wish: wish.clone(), waits: Waits::Record(nonce, Box::new(draft)) };
+        self.sign(SigningKeyName::Root, input, Operation::Name(request, step));
+        Ok(())
+    }
+
+    fn sign_claim(
+        &mut self,
+        request: RequestId,
+        wish: Wish,
+        nonce: Nonce,
+        half: Option<String>,
+    ) -> Result<(), Error> {
+        let claim = Claim {
+            v: V1,
+            action: wish.action,
+            name: wish.name.clone(),
+            domain: wish.domain.clone(),
+            nonce,
+            iat: self.now,
+        };
+        let draft = self.root_draft(claim);
+        let input = draft.signing_input().to_vec();
+        let step = Step { wish, waits: Waits::Claim(half, Box::new(draft)) };
+        self.sign(SigningKeyName::Root, input, Operation::Name(request, step));
+        Ok(())
+    }
+
+    pub(super) fn name_signed(&mut self, request: RequestId, step: Step, signature: &Signature) {
+        let Step { wish, waits } = step;
+        match waits {
+            Waits::Record(nonce, draft) => {
+                let half = draft.finish(signature).compact().to_owned();
+                if let Err(error) = self.sign_claim(request, wish, nonce, Some(half)) {
+                    self.fail(request, error);
+                }
+            }
+            Waits::Claim(half, draft) => {
+                let public = half.is_some().then(|| self.own_public()).flatten();
+                let body = ClaimRequest {
+                    claim: draft.finish(signature).compact().to_owned(),
+                    a: self.chain().compacts().map(str::to_owned).collect(),
+                    name: half,
+                    public: public.map(|public| public.compact().to_owned()),
+                    invite: wish.invite.clone(),
+                };
+                let http = HttpRequest {
+                    domain: wish.domain.clone(),
+                    path: "/openpeer/names".to_owned(),
+                    body: Some(body.to_json()),
+                };
+                self.ask(request, wish, Waits::Verdict, http);
+            }
+            Waits::Nonce | Waits::Verdict => {}
+        }
+    }
+
+    fn settle(&mut self, request: RequestId, wish: &Wish, body: &[u8]) -> Result<(), Error> {
+        let entry = (wish.name.clone(), wish.domain.clone());
+        if wish.action == ClaimAction::Release {
+            self.names_mut().retain(|known| *known != entry);
+            self.save_names();
+            self.requests.remove(&request);
+            self.event(Event::NameReleased { request });
+            return Ok(());
+        }
+        let bundle = Bundle::parse(body)?;
+        let document = bundle.domain(&wish.domain, self.now)?;
+        let introduction = bundle.introduction(&wish.domain, &document.keys, self.now)?;
+        if introduction.chain.peer() != self.peer() || introduction.name.name != wish.name {
+            return Err(Error::new(Code::WrongDomain, "the domain granted something else than asked"));
+        }
+        if !self.names_mut().contains(&entry) {
+            self.names_mut().push(entry.clone());
+        }
+        self.save_names();
+        if self.requests.remove(&request).is_some() {
+            let address = Address::Name { name: entry.0, domain: entry.1 };
+            self.event(Event::NameClaimed { request, address });
+        }
+        Ok(())
+    }
+
+    /// Our front door changed: tell the domains that list us.
+    pub(super) fn renew_names(&mut self) {
+        for (name, domain) in self.names_mut().clone() {
+            let request = self.own_request();
+            self.ask_nonce(request, Wish { action: ClaimAction::Claim, name, domain, invite: None });
+        }
+    }
+}
+
+fn success(response: HttpResponse) -> Result<Vec<u8>, Error> {
+    if (200..300).contains(&response.status) {
+        return Ok(response.body);
+    }
+    let code = json::parse::<Problem>(&response.body).ok().and_then(|problem| Code::from_text(&problem.code));
+    let unexpected = || Error::new(Code::DomainUnreachable, format!("HTTP status {}", response.status));
+    Err(code.map_or_else(unexpected, |code| Error::new(code, "said the domain")))
+}
