@@ -122,11 +122,15 @@ impl Control {
 
     fn check(&self, bytes: usize) -> Result<(), Error> {
         match self {
-            Self::Hello { v, .. } if *v != 1 => Err(Error::new(Code::UnsupportedVersion, "control channel version")),
+            Self::Hello { v, .. } if *v != 1 => {
+                Err(Error::new(Code::UnsupportedVersion, "control channel version"))
+            }
             Self::Documents(_) if bytes > MAX_DOCUMENTS_BYTES => {
                 Err(Error::new(Code::TooLarge, "documents above 16 KiB"))
             }
-            Self::Documents(documents) if documents.tickets.iter().any(|list| list.len() > TICKETS_ISSUED) => {
+            Self::Documents(documents)
+                if documents.tickets.iter().any(|list| list.len() > TICKETS_ISSUED) =>
+            {
                 Err(Error::new(Code::LimitExceeded, "more than 32 tickets"))
             }
             Self::Ice { ice, candidates, .. } => ice.check().and_then(|()| check_candidates(candidates)),

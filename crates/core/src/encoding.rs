@@ -16,7 +16,9 @@ pub fn to_base64url(bytes: &[u8]) -> String {
 /// # Errors
 /// `malformed` for anything that re-encoding would not give back exactly.
 pub fn from_base64url(text: &str) -> Result<Vec<u8>, Error> {
-    BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| Error::new(Code::Malformed, "not canonical base64url"))
+    BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(|_| Error::new(Code::Malformed, "not canonical base64url"))
 }
 
 /// Decodes canonical base64url of exactly `N` bytes.

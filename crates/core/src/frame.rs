@@ -220,14 +220,16 @@ impl Frame {
         if bytes.len() > MAX_FRAME_BYTES {
             return Err(Error::new(Code::TooLarge, "frame above 20 KiB"));
         }
-        let (length, rest) =
-            bytes.split_first_chunk::<2>().ok_or_else(|| Error::new(Code::Malformed, "frame without header length"))?;
+        let (length, rest) = bytes
+            .split_first_chunk::<2>()
+            .ok_or_else(|| Error::new(Code::Malformed, "frame without header length"))?;
         let length = usize::from(u16::from_be_bytes(*length));
         if length > MAX_FRAME_HEADER_BYTES {
             return Err(Error::new(Code::TooLarge, "frame header above 4 KiB"));
         }
-        let (header, body) =
-            rest.split_at_checked(length).ok_or_else(|| Error::new(Code::Malformed, "frame header cut short"))?;
+        let (header, body) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| Error::new(Code::Malformed, "frame header cut short"))?;
         let header: Header = json::parse(header)?;
         if !body.is_empty() && !header.carries_body() {
             return Err(Error::new(Code::Malformed, "body in a frame that has none"));
@@ -245,7 +247,11 @@ impl Header {
 /// The bytes that each mailbox key signs in an attach: bound to the finder's URL as the client dialled it, so that a
 /// finder cannot use another finder's nonce, and to all mailboxes of the attach with their kinds.
 #[must_use]
-pub fn attach_signing_input(finder_url: &str, nonce: &Nonce, mailboxes: &[(MailboxId, MailboxKind)]) -> [u8; 32] {
+pub fn attach_signing_input(
+    finder_url: &str,
+    nonce: &Nonce,
+    mailboxes: &[(MailboxId, MailboxKind)],
+) -> [u8; 32] {
     let list: Vec<u8> = mailboxes
         .iter()
         .flat_map(|(mailbox, kind)| {
@@ -281,7 +287,14 @@ mod tests {
             bytes.extend_from_slice(text.as_bytes());
             bytes
         };
-        for bytes in [vec![], vec![0], vec![0, 9, b'{'], bare("{}"), bare(r#"{"t":"unheard"}"#), bare(r#"{"t":"done"}"#)] {
+        for bytes in [
+            vec![],
+            vec![0],
+            vec![0, 9, b'{'],
+            bare("{}"),
+            bare(r#"{"t":"unheard"}"#),
+            bare(r#"{"t":"done"}"#),
+        ] {
             assert_eq!(Frame::decode(&bytes).unwrap_err().code(), Code::Malformed, "{bytes:?}");
         }
         let mut with_body = bare(r#"{"t":"done","x":1}"#);

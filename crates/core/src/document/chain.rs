@@ -75,7 +75,12 @@ pub struct Chain {
 impl Chain {
     /// Drafts the inception of a new peer. Sign it with `root` and pass it to [`Chain::from_inception`].
     #[must_use]
-    pub fn draft_inception(root: &PublicKey, next: Vec<KeyHash>, salt: Salt, now: Time) -> Draft<ChainStatement> {
+    pub fn draft_inception(
+        root: &PublicKey,
+        next: Vec<KeyHash>,
+        salt: Salt,
+        now: Time,
+    ) -> Draft<ChainStatement> {
         let statement = ChainStatement {
             v: V1,
             seq: 0,
@@ -258,9 +263,13 @@ fn verify_statement(joined: &str) -> Result<(Vec<u8>, DocumentId, ChainStatement
     let mut signers = BTreeSet::new();
     for signature in &signatures {
         let key = statement.keys.iter().find(|key| key.id() == signature.key());
-        let key = key.ok_or_else(|| Error::new(Code::BadSignature, "signed by a key that the statement lacks"))?;
+        let key =
+            key.ok_or_else(|| Error::new(Code::BadSignature, "signed by a key that the statement lacks"))?;
         if signature.payload() != payload || !signers.insert(signature.key()) {
-            return Err(Error::new(Code::Malformed, "signatures over different payloads or twice by one key"));
+            return Err(Error::new(
+                Code::Malformed,
+                "signatures over different payloads or twice by one key",
+            ));
         }
         signature.verify(key)?;
     }

@@ -1,7 +1,7 @@
 use super::{Age, DomainDocument, Pin, Signed};
 use crate::defaults::{DOMAIN_KEY_HOLD_DOWN, DOMAIN_KEY_HOLD_DOWN_UNREACHABLE};
-use crate::key::PublicKey;
 use crate::jws::Jws;
+use crate::key::PublicKey;
 use crate::uri::Domain;
 use crate::{Code, Error, Time};
 use serde::{Deserialize, Serialize};

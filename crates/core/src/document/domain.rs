@@ -73,7 +73,8 @@ impl DomainDocument {
     pub fn verify(compact: &str, domain: &Domain, now: Time) -> Result<Signed<Self>, Error> {
         let document: Signed<Self> = Signed::verify_with(compact, |id, document: &Self| {
             let key = document.keys.iter().find(|key| key.id() == id);
-            key.copied().ok_or_else(|| Error::new(Code::BadSignature, "domain document not signed by its own key"))
+            key.copied()
+                .ok_or_else(|| Error::new(Code::BadSignature, "domain document not signed by its own key"))
         })?;
         if document.domain != *domain {
             return Err(Error::new(Code::WrongDomain, "document of another domain"));

@@ -15,8 +15,24 @@ pub struct Name(String);
 
 /// Names that a domain never gives to a user, because mail, web and people expect them to be the operator.
 const RESERVED: &[&str] = &[
-    "abuse", "admin", "administrator", "finder", "help", "hostmaster", "info", "mail", "noreply", "openpeer",
-    "operator", "postmaster", "root", "security", "support", "system", "webmaster", "www",
+    "abuse",
+    "admin",
+    "administrator",
+    "finder",
+    "help",
+    "hostmaster",
+    "info",
+    "mail",
+    "noreply",
+    "openpeer",
+    "operator",
+    "postmaster",
+    "root",
+    "security",
+    "support",
+    "system",
+    "webmaster",
+    "www",
 ];
 
 impl Name {
