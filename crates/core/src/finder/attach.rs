@@ -78,6 +78,9 @@ impl Finder {
             return;
         };
         let Some(mailboxes) = seeking.attaching.take() else { return };
+        if self.drains_until.is_some() {
+            return self.refuse(connection, None, Code::Draining, None);
+        }
         let displaced: BTreeSet<ConnectionId> =
             mailboxes.iter().flat_map(|(mailbox, kind)| self.registry.displaced_by(mailbox, *kind)).collect();
         if mailboxes.iter().any(|(mailbox, kind)| !self.registry.has_room(mailbox, *kind, &displaced)) {

@@ -103,3 +103,7 @@ impl Registry {
         self.0.len()
     }
 }
+
+/// What one open mailbox takes in the map.
+#[cfg(test)]
+pub(super) const ENTRY_BYTES: usize = size_of::<(MailboxId, Mailbox)>();

@@ -1,1 +1,13 @@
-
+mod attach;
+mod drain;
+mod exchange;
+mod flood;
+mod harness;
+mod hello;
+mod knocks;
+mod offences;
+mod presence;
+mod random;
+mod ticket;
+mod time;
+mod turn;
