@@ -160,6 +160,14 @@ mod tests {
         connection.execute("INSERT INTO server_values (key, value) VALUES (?1, x'00')", [key]).map(drop)
     }
 
+    async fn keys(writer: &Writer) -> Vec<String> {
+        let read = |db: &Connection| {
+            let mut statement = db.prepare("SELECT key FROM server_values ORDER BY id")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        writer.write(read).await.unwrap()
+    }
+
     /// Queues the write and returns how to wait for it.
     fn queue<T: Send + 'static>(
         writer: &Writer,
@@ -211,11 +219,7 @@ mod tests {
         before.await.unwrap();
         failing.await.unwrap_err();
         after.await.unwrap();
-        let keys = writer.write(|db| {
-            let mut statement = db.prepare("SELECT key FROM server_values ORDER BY id")?;
-            statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
-        });
-        assert_eq!(keys.await.unwrap(), ["before", "after"]);
+        assert_eq!(keys(&writer).await, ["before", "after"]);
     }
 
     #[tokio::test]
@@ -223,10 +227,8 @@ mod tests {
         let (_directory, writer, _) = writer();
         let (release, occupied) = occupy(&writer).await;
         let before = queue(&writer, |db| insert(db, "before"));
-        let failing = queue(&writer, |db| {
-            db.execute_batch("ROLLBACK")?; // as SQLite itself does when the disk is full
-            insert(db, "half").and_then(|()| insert(db, "half"))
-        });
+        // As when the disk is full: SQLite rolls back everything and fails the statement.
+        let failing = queue(&writer, |db| db.execute_batch("ROLLBACK; SELECT missing"));
         let after = queue(&writer, |db| insert(db, "after"));
         release.send(()).unwrap();
         occupied.await.unwrap();
@@ -234,10 +236,29 @@ mod tests {
         failing.await.unwrap_err();
         after.await.unwrap_err();
         writer.write(|db| insert(db, "later")).await.unwrap();
+        assert_eq!(keys(&writer).await, ["later"]);
     }
 
     #[tokio::test]
-    async fn nothing_is_answered_before_it_is_committed() {
+    async fn a_failed_commit_fails_every_write_of_its_group() {
+        const TABLES: &str = "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+            CREATE TABLE child (parent REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);";
+        let (_directory, writer, _) = writer();
+        writer.write(|db| db.execute_batch(TABLES)).await.unwrap();
+        let (release, occupied) = occupy(&writer).await;
+        let before = queue(&writer, |db| insert(db, "before"));
+        // Passes now and makes the commit fail: constraints of this kind are checked there.
+        let orphan = queue(&writer, |db| db.execute("INSERT INTO child (parent) VALUES (1)", []));
+        release.send(()).unwrap();
+        occupied.await.unwrap();
+        before.await.unwrap_err();
+        orphan.await.unwrap_err();
+        writer.write(|db| insert(db, "later")).await.unwrap();
+        assert_eq!(keys(&writer).await, ["later"]);
+    }
+
+    #[tokio::test]
+    async fn a_write_waits_while_another_program_holds_the_database() {
         let (_directory, writer, path) = writer();
         let blocker = Connection::open(&path).unwrap();
         blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
