@@ -37,6 +37,12 @@ pub const MAX_DIRECT_ADDRESSES: usize = 4;
 pub const MAX_STUN_URLS: usize = 4;
 /// Cached documents older than this are fetched again before a link carries application data, milliseconds.
 pub const DOCUMENT_FRESHNESS: u64 = 24 * HOUR;
+/// How long that fetch may hold up a link, milliseconds: servers that hang must not keep two peers apart.
+pub const FRESHNESS_CHECK_TIMEOUT: u64 = 3 * SECOND;
+/// A guest inbox key is replaced after this long, milliseconds; the one before stays for kept knocks.
+pub const GUEST_KEY_PERIOD: u64 = DOCUMENT_LIFE;
+/// How long a claim waits for its domain to be reached, milliseconds.
+pub const CLAIM_TIMEOUT: u64 = 20 * SECOND;
 /// A domain key that changed is accepted after this long of unchanged documents, milliseconds.
 pub const DOMAIN_KEY_HOLD_DOWN: u64 = 7 * DAY;
 /// The same, when no pinned finder answers, milliseconds.
@@ -79,6 +85,9 @@ pub const FINDER_HEAD_START: u64 = 2 * SECOND;
 pub const LINK_TIMEOUT: u64 = 30 * SECOND;
 /// Most connections that one find to several locations may prepare.
 pub const MAX_PARALLEL_EXCHANGES: usize = 4;
+
+/// Most links that run or are being set up at one time; a further find is told `busy`.
+pub const MAX_LINKS: usize = 64;
 
 // --- finder (section 6) ---
 
@@ -144,3 +153,8 @@ pub const ATTACH_RETRY_IDLE: u64 = MINUTE;
 pub const ATTACH_TIMEOUT: u64 = 10 * SECOND;
 /// A finder connection opened only to find somebody stays open this long after its last use, milliseconds.
 pub const FINDER_LINGER: u64 = MINUTE;
+
+// --- people ---
+
+/// Rounds of hashing behind a safety number: make the search for a peer id with a similar number 5,000 times dearer.
+pub const SAFETY_NUMBER_ROUNDS: usize = 5_000;

@@ -47,7 +47,12 @@ impl<'a> Jws<'a> {
             return Err(Error::new(Code::Malformed, format!("JWS type is not {typ}")));
         }
         let payload = from_base64url(payload)?;
-        Ok(Self { key: header.kid, payload, signing_input, signature: Signature(array_from_base64url(signature)?) })
+        Ok(Self {
+            key: header.kid,
+            payload,
+            signing_input,
+            signature: Signature(array_from_base64url(signature)?),
+        })
     }
 
     /// The key id that the header names.
@@ -143,7 +148,9 @@ mod tests {
             let verdict = Jws::parse(&altered, TYPE).and_then(|jws| jws.verify(&key));
             assert!(verdict.is_err(), "last character {other}");
         }
-        for altered in [format!("{compact}="), format!("{compact}."), format!(" {compact}"), compact.replace('.', "")] {
+        for altered in
+            [format!("{compact}="), format!("{compact}."), format!(" {compact}"), compact.replace('.', "")]
+        {
             assert!(Jws::parse(&altered, TYPE).is_err());
         }
     }

@@ -109,8 +109,9 @@ pub fn seal(
         None => OpModeS::Base,
     };
     let info = info(kind, recipient.peer, recipient.key.id());
-    let (enc, mut context) = hpke::setup_sender_with_rng::<AesGcm256, HkdfSha256, XWing>(&mode, &public, &info, rng)
-        .map_err(|_| Error::new(Code::Malformed, "X-Wing encapsulation failed"))?;
+    let (enc, mut context) =
+        hpke::setup_sender_with_rng::<AesGcm256, HkdfSha256, XWing>(&mode, &public, &info, rng)
+            .map_err(|_| Error::new(Code::Malformed, "X-Wing encapsulation failed"))?;
     let enc = enc.to_bytes();
     let mut envelope = prefix(kind, recipient.key.id(), recipient.psk.map(|psk| psk.tag(&enc)));
     let ciphertext = context.seal(&plaintext, &envelope).map_err(|_| Error::from(Code::Internal))?;
@@ -158,7 +159,8 @@ impl OpenRequest {
             Some(0) | None => return Err(Error::new(Code::SuiteTooOld, "envelope below suite PS1")),
             Some(_) => return Err(Error::new(Code::UnsupportedVersion, "envelope of an unknown suite")),
         }
-        let ciphertext = envelope.len().checked_sub(PREFIX + ENC + 16).ok_or_else(|| malformed("envelope cut short"))?;
+        let ciphertext =
+            envelope.len().checked_sub(PREFIX + ENC + 16).ok_or_else(|| malformed("envelope cut short"))?;
         if !BUCKETS.contains(&ciphertext) {
             return Err(malformed("envelope of a size that is not a bucket"));
         }
@@ -199,7 +201,10 @@ impl OpenRequest {
 impl fmt::Debug for OpenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, recipient: _, psk: _, envelope } = self;
-        f.debug_struct("OpenRequest").field("kind", kind).field("bytes", &envelope.len()).finish_non_exhaustive()
+        f.debug_struct("OpenRequest")
+            .field("kind", kind)
+            .field("bytes", &envelope.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -343,7 +348,8 @@ fn unpad(plaintext: &[u8], buckets: &[usize]) -> Result<Vec<u8>, Error> {
         return Err(malformed());
     }
     let (length, rest) = plaintext.split_first_chunk::<2>().ok_or_else(malformed)?;
-    let (content, padding) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or_else(malformed)?;
+    let (content, padding) =
+        rest.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or_else(malformed)?;
     if padding.iter().any(|byte| *byte != 0) {
         return Err(malformed());
     }

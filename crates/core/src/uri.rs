@@ -140,8 +140,9 @@ impl Address {
         if let Some((name, domain)) = text.split_once('@') {
             return Ok(Self::Name { name: Name::from_text(name)?, domain: Domain::from_text(domain)? });
         }
-        let peer = PeerId::from_text(text)
-            .map_err(|_| Error::new(Code::InvalidArgument, "neither user@domain nor a peer id nor a peer: URI"))?;
+        let peer = PeerId::from_text(text).map_err(|_| {
+            Error::new(Code::InvalidArgument, "neither user@domain nor a peer id nor a peer: URI")
+        })?;
         Ok(Self::Peer { peer, domain: None, invitation: None })
     }
 
@@ -210,7 +211,9 @@ pub fn is_dialable(address: IpAddr, development: bool) -> bool {
     match address {
         address if address.is_loopback() => development,
         IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(|| is_public_v6(v6), |v4| is_dialable(v4.into(), development)),
+        IpAddr::V6(v6) => {
+            v6.to_ipv4_mapped().map_or_else(|| is_public_v6(v6), |v4| is_dialable(v4.into(), development))
+        }
     }
 }
 
@@ -238,7 +241,9 @@ const fn is_public_v6(address: Ipv6Addr) -> bool {
 /// Whether a host name or address literal means this machine.
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn strip_scheme(text: &str) -> Option<&str> {
@@ -290,8 +295,20 @@ mod tests {
     #[test]
     fn refuses_everything_else() {
         for text in [
-            "", "bob", "bob@", "@b.test", "b@b.test", "bob@b..test", "bob@-b.test", "bob@b.test:0", "bob@b.test:99999",
-            "bob@bücher.test", "peer://b.test", "peer:p1abc", "bob@b.test/x", "bob@b.test:08443",
+            "",
+            "bob",
+            "bob@",
+            "@b.test",
+            "b@b.test",
+            "bob@b..test",
+            "bob@-b.test",
+            "bob@b.test:0",
+            "bob@b.test:99999",
+            "bob@bücher.test",
+            "peer://b.test",
+            "peer:p1abc",
+            "bob@b.test/x",
+            "bob@b.test:08443",
         ] {
             assert!(Address::from_text(text).is_err(), "{text}");
         }
@@ -301,7 +318,13 @@ mod tests {
     fn finder_urls() {
         assert!(FinderUrl::from_text("wss://b.test/finder").is_ok());
         assert!(FinderUrl::from_text("ws://b.localhost:8080/finder").is_ok());
-        for url in ["ws://b.test/finder", "http://b.test/finder", "wss://b.test", "wss://B.test/finder", "wss://u@b.test/x"] {
+        for url in [
+            "ws://b.test/finder",
+            "http://b.test/finder",
+            "wss://b.test",
+            "wss://B.test/finder",
+            "wss://u@b.test/x",
+        ] {
             assert!(FinderUrl::from_text(url).is_err(), "{url}");
         }
         let url = FinderUrl::from_text("wss://b.test:8443/finder").unwrap();
@@ -310,15 +333,31 @@ mod tests {
 
     #[test]
     fn documents_cannot_aim_clients_inside() {
-        for address in ["10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.1.1", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-            "255.255.255.255", "fe80::1", "fc00::1", "ff02::1", "::", "::ffff:10.0.0.1", "2001:db8::1"] {
+        for address in [
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::",
+            "::ffff:10.0.0.1",
+            "2001:db8::1",
+        ] {
             assert!(!is_dialable(address.parse().unwrap(), true), "{address}");
         }
         for address in ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"] {
             assert!(is_dialable(address.parse().unwrap(), false), "{address}");
         }
         for address in ["127.0.0.1", "::1"] {
-            assert!(is_dialable(address.parse().unwrap(), true) && !is_dialable(address.parse().unwrap(), false));
+            assert!(
+                is_dialable(address.parse().unwrap(), true) && !is_dialable(address.parse().unwrap(), false)
+            );
         }
     }
 }

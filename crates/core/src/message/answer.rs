@@ -80,7 +80,9 @@ impl Document for Answer {
     fn check(&self) -> Result<(), Error> {
         match &self.result {
             AnswerResult::Accept { transport: Transport::WebRtc, webrtc, .. } => webrtc.check(),
-            AnswerResult::Accept { .. } => Err(Error::new(Code::UnsupportedVersion, "answer with another transport")),
+            AnswerResult::Accept { .. } => {
+                Err(Error::new(Code::UnsupportedVersion, "answer with another transport"))
+            }
             AnswerResult::Decline { .. } => Ok(()),
         }
     }

@@ -3,8 +3,8 @@ use super::{
     ConnectionId, Contact, ContactState, Event, ExchangeKeys, KnockId, LinkId, LinkRole, Operation, Output,
 };
 use super::{PeerMachine, Progress, RequestId};
-use crate::defaults::{KNOCK_LIFE, MAX_PENDING_KNOCKS};
-use crate::document::{DocumentId, Draft, PeerId, Signed, V1};
+use crate::defaults::{KNOCK_LIFE, MAX_LINKS, MAX_PENDING_KNOCKS};
+use crate::document::{Age, Chain, DocumentId, Draft, LocationCertificate, PeerId, Signed, V1};
 use crate::frame::{ExchangeId, MailboxId, MailboxKind};
 use crate::key::{KeyId, Signature, SigningKeyName};
 use crate::message::{Answer, AnswerResult, DeclineReason, Find, Knock, Letter, MessageId, ReplyTo, Writer};
@@ -12,9 +12,6 @@ use crate::seal::{EnvelopeKind, OpenRequest, Opened};
 use crate::transport::{Candidate, Transport, TransportParameters};
 use crate::{Code, Error, Time};
 use serde::{Deserialize, Serialize};
-
-/// Most links that run or are being set up at one time; a further find is told `busy`.
-const MAX_LINKS: usize = 64;
 
 /// A find that we are about to accept.
 pub(super) struct Call {
@@ -51,6 +48,7 @@ pub(super) struct ReceivedKnock {
     location: KeyId,
     id: DocumentId,
     name: Option<String>,
+    text: String,
     reply: ReplyTo,
     at: Time,
 }
@@ -127,19 +125,16 @@ impl PeerMachine {
     ) -> Result<(), Error> {
         let letter = Letter::parse(&opened.content)?;
         let keys = ExchangeKeys { secret: opened.secret, salt: None, next_counter: 1 };
-        let chain = crate::document::Chain::verify(letter.a.iter().map(String::as_str))?;
+        let chain = Chain::verify(letter.a.iter().map(String::as_str))?;
         let peer = chain.peer();
         if owner.is_some_and(|(owner, _)| owner != peer) {
             return Err(Error::new(Code::WrongAudience, "sealed with another contact's key"));
         }
-        let known =
-            self.contacts.get(&peer).map(|contact| self.known_writer(contact, owner, &letter)).transpose()?;
-        let writer = match letter.writer(known.flatten().as_ref(), self.now) {
-            Ok(writer) => writer,
-            Err(error) => return self.decline_unread(origin, keys, &letter, &chain, error),
-        };
-        let find = match letter.message::<Find>(&writer, &self.peer().to_string(), self.now) {
-            Ok(find) => find,
+        let read = self.check_writer(&chain, owner, &letter).and_then(|writer| {
+            letter.message::<Find>(&writer, &self.peer().to_string(), self.now).map(|find| (writer, find))
+        });
+        let (writer, find) = match read {
+            Ok(read) => read,
             Err(error) => return self.decline_unread(origin, keys, &letter, &chain, error),
         };
         if find.to != self.location() || find.inbox != inbox {
@@ -159,22 +154,27 @@ impl PeerMachine {
         self.admit(origin, keys, find, &writer)
     }
 
-    /// What we know of the writer, for checking its letter against.
-    fn known_writer(
+    /// Verifies who wrote a find; neither chain nor B may fall behind what we know of a contact, by whichever door it
+    /// comes.
+    fn check_writer(
         &self,
-        contact: &Contact,
+        chain: &Chain,
         owner: Option<(PeerId, KeyId)>,
         letter: &Letter,
-    ) -> Result<Option<Writer>, Error> {
-        if let Some((_, location)) = owner {
-            return contact.writer(&location).map(Some);
+    ) -> Result<Writer, Error> {
+        let Some(contact) = self.contacts.get(&chain.peer()) else { return letter.writer(None, self.now) };
+        let known_chain = contact.chain()?;
+        if chain.extends(&known_chain)? == Age::Newer {
+            // Everything under the older chain statement is void: the letter has to bring all of it.
+            return letter.writer(None, self.now);
         }
-        // Through the strangers' door: chain and B still must not fall behind the known ones.
-        let chain = contact.chain()?;
-        let certificate = letter.location.as_ref().ok_or(Code::Malformed)?;
-        let Ok(location) = chain.verify_document(certificate) else { return Ok(None) };
-        let b = contact.verified_b(&chain);
-        Ok(Some(Writer { chain, location, b }))
+        let location = match (owner, &letter.location) {
+            (Some((_, location)), _) => contact.writer(&location)?.location,
+            (None, Some(compact)) => known_chain.verify_document(compact)?,
+            (None, None) => return Err(Error::new(Code::Malformed, "letter without location certificate")),
+        };
+        let b = contact.verified_b(&known_chain);
+        letter.writer(Some(&Writer { chain: known_chain, location, b }), self.now)
     }
 
     /// Decides about a genuine find.
@@ -271,7 +271,7 @@ impl PeerMachine {
         origin: Origin,
         keys: ExchangeKeys,
         letter: &Letter,
-        chain: &crate::document::Chain,
+        chain: &Chain,
         error: Error,
     ) -> Result<(), Error> {
         let reason = match error.code() {
@@ -280,7 +280,7 @@ impl PeerMachine {
             Code::ClockSkew | Code::Expired => DeclineReason::ClockSkew,
             _ => return Err(error),
         };
-        let certificate: Option<Signed<crate::document::LocationCertificate>> =
+        let certificate: Option<Signed<LocationCertificate>> =
             letter.location.as_ref().and_then(|compact| chain.verify_document(compact).ok());
         let Some(certificate) = certificate.filter(|_| self.contacts.contains_key(&chain.peer())) else {
             return Err(error);
@@ -347,6 +347,7 @@ impl PeerMachine {
             location: writer.location_id(),
             id: knock.id(),
             name: knock.name.clone(),
+            text: knock.text.clone(),
             reply: knock.reply.clone(),
             at: knock.iat,
         };
@@ -366,8 +367,7 @@ impl PeerMachine {
     /// The knock is safe with us: the finder may delete what it kept, and forget the exchange.
     fn knock_taken(&mut self, origin: Origin) {
         if origin.kept {
-            self.bind_call(origin.connection, origin.x, LinkId(0));
-            self.close_exchange(origin.connection, origin.x);
+            self.end_exchange(origin.connection, origin.x);
         }
     }
 
@@ -404,7 +404,7 @@ impl PeerMachine {
     }
 
     fn make_contact(&mut self, knock: &ReceivedKnock) -> Result<(), Error> {
-        let chain = crate::document::Chain::verify(knock.chain.iter().map(String::as_str))?;
+        let chain = Chain::verify(knock.chain.iter().map(String::as_str))?;
         let certificate = chain.verify_document(&knock.certificate)?;
         let (peer, now) = (knock.peer, self.now);
         let contact =
@@ -446,9 +446,15 @@ impl PeerMachine {
         Ok(())
     }
 
-    /// Knocks that wait for the user: id, peer, claimed name and when they were written.
-    pub fn pending_knocks(&self) -> impl Iterator<Item = (KnockId, PeerId, Option<&str>, Time)> {
-        self.knocks.iter().map(|(id, knock)| (*id, knock.peer, knock.name.as_deref(), knock.at))
+    /// Knocks that wait for the user, as [`Event::Knock`] showed them.
+    pub fn pending_knocks(&self) -> impl Iterator<Item = Event> {
+        self.knocks.iter().map(|(id, knock)| Event::Knock {
+            knock: *id,
+            peer: knock.peer,
+            name: knock.name.clone(),
+            text: knock.text.clone(),
+            at: knock.at,
+        })
     }
 
     /// Says nothing to the other side; only the user may learn that something odd arrived.

@@ -215,7 +215,9 @@ impl PeerMachine {
     }
 
     pub(super) fn progress(&mut self, request: RequestId, progress: Progress) {
-        self.event(Event::Progress { request, progress });
+        if !request.is_own() {
+            self.event(Event::Progress { request, progress });
+        }
     }
 
     /// One of a request's attempts failed. The request fails with the last one, for the most telling reason.
@@ -241,7 +243,11 @@ impl PeerMachine {
     }
 
     fn refuse(&mut self, request: RequestId, error: Error) {
-        self.event(Event::RequestFailed { request, error });
+        if request.is_own() {
+            self.alarm(error, None);
+        } else {
+            self.event(Event::RequestFailed { request, error });
+        }
     }
 
     /// A link is open; tells the user, and every request that waits for this peer.
@@ -255,6 +261,9 @@ impl PeerMachine {
         for request in &fulfilled {
             self.requests.remove(request);
             self.drop_attempts(*request, Some(link));
+        }
+        fulfilled.retain(|request| !request.is_own());
+        for request in &fulfilled {
             self.event(Event::LinkOpen { link, peer, location, request: Some(*request) });
         }
         if fulfilled.is_empty() {

@@ -44,6 +44,7 @@ impl PeerMachine {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.home = true;
         }
+        self.set_timer(Timer::Connection(id), ATTACH_TIMEOUT);
         self.begin_attach(id);
         id
     }
@@ -115,6 +116,11 @@ impl PeerMachine {
         if known {
             self.send_frame(id, &Frame::bare(Header::Done { x }));
         }
+    }
+
+    /// Ends an exchange that somebody else started and that leads to no link.
+    pub(super) fn end_exchange(&mut self, id: ConnectionId, x: ExchangeId) {
+        self.send_frame(id, &Frame::bare(Header::Done { x }));
     }
 
     /// Notes that an exchange belongs to a link in preparation.

@@ -65,8 +65,10 @@ impl PeerMachine {
     /// Picks a finder by priority and weight; after each failure the next one in that order.
     fn choose_finder(&mut self, domain: &Domain, document: &DomainDocument) {
         let mut finders = document.finders.clone();
-        let draw = self.rng.next_u32();
-        finders.sort_by_key(|finder| (finder.priority, u32::MAX - draw % (u32::from(finder.weight) + 1)));
+        // A draw divided by the weight: the heavier a finder, the more often it comes first among its equals.
+        let rng = &mut self.rng;
+        finders
+            .sort_by_cached_key(|finder| (finder.priority, rng.next_u32() / u32::from(finder.weight.max(1))));
         let Some(home) = self.homes.get_mut(domain) else { return };
         let url = finders[home.failures as usize % finders.len()].url.clone();
         if home.url.as_ref() == Some(&url) && home.mailbox.is_some() && home.guest.is_some() {

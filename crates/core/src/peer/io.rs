@@ -19,7 +19,7 @@ macro_rules! number {
 }
 
 number! {
-    /// A user's wish; the caller chooses it and never uses it again.
+    /// A user's wish; the caller counts up from 1 and never uses a number again.
     RequestId;
     /// A link, prepared or running; the machine chooses it.
     LinkId;
@@ -27,6 +27,14 @@ number! {
     ConnectionId;
     /// A command that waits for its answer; the machine chooses it.
     OperationId;
+}
+
+impl RequestId {
+    /// Whether the machine made this wish itself, such as answering a knock that needs no further yes. Its numbers
+    /// count down from the top, out of the way of the caller's.
+    pub(super) const fn is_own(self) -> bool {
+        self.0 > u64::MAX / 2
+    }
 }
 
 byte_string! {

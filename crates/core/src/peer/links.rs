@@ -5,8 +5,8 @@ use super::{
 };
 use crate::control::{Contribution, Control, Documents};
 use crate::defaults::{
-    DOCUMENTS_INTERVAL, ICE_INTERVAL, LINK_TIMEOUT, MAX_CANDIDATES, MAX_DOMAINS, TICKETS_ISSUED,
-    TRICKLE_INTERVAL,
+    DOCUMENTS_INTERVAL, FRESHNESS_CHECK_TIMEOUT, ICE_INTERVAL, LINK_TIMEOUT, MAX_CANDIDATES, MAX_DOMAINS,
+    TICKETS_ISSUED, TRICKLE_INTERVAL,
 };
 use crate::document::{
     Age, B, Bundle, Chain, LocationCertificate, PeerId, Pin, Reach, Signed, check_subject, check_time,
@@ -21,10 +21,6 @@ use crate::uri::{Address, Domain};
 use crate::{Code, Error, Time};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// How long the check of a contact's documents with its domains may hold up a link, milliseconds. Servers that hang
-/// must not keep two peers apart for longer.
-const FRESHNESS_TIMEOUT: u64 = 3_000;
 
 /// A link, prepared, being set up or running.
 pub(super) struct Link {
@@ -266,7 +262,7 @@ impl PeerMachine {
             entry.checking = domains.len();
         }
         if !domains.is_empty() {
-            self.set_timer(Timer::Freshness(link), FRESHNESS_TIMEOUT);
+            self.set_timer(Timer::Freshness(link), FRESHNESS_CHECK_TIMEOUT);
         }
         for domain in domains {
             self.fetch(Fetch::Freshness(link, domain.clone(), peer), &domain, &format!("?peer={peer}"));

@@ -91,6 +91,8 @@ pub struct PeerMachine {
     calls: BTreeMap<LinkId, Call>,
     knocks: BTreeMap<KnockId, ReceivedKnock>,
     links: BTreeMap<LinkId, Link>,
+    /// Claims that wait for our front door at their domain.
+    waiting_claims: BTreeMap<RequestId, names::Wish>,
     /// Ids of finds that were read, with the inbox key that opened them, and the answer while it may be asked again.
     seen: BTreeMap<(KeyId, crate::message::MessageId), Option<Vec<u8>>>,
 }
@@ -149,6 +151,7 @@ impl PeerMachine {
             calls: BTreeMap::new(),
             knocks: BTreeMap::new(),
             links: BTreeMap::new(),
+            waiting_claims: BTreeMap::new(),
             seen: BTreeMap::new(),
         };
         for (key, value) in records {

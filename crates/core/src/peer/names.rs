@@ -1,5 +1,6 @@
+use super::timer::Timer;
 use super::{Event, HttpRequest, HttpResponse, Operation, Output, PeerMachine, RequestId};
-use crate::defaults::DOCUMENT_LIFE;
+use crate::defaults::{CLAIM_TIMEOUT, DOCUMENT_LIFE};
 use crate::document::{Bundle, Claim, ClaimAction, ClaimRequest, Draft, Name, NameRecord, V1};
 use crate::frame::Nonce;
 use crate::key::{Signature, SigningKeyName};
@@ -13,8 +14,9 @@ pub(super) struct Step {
     waits: Waits,
 }
 
+/// What is wanted of a domain.
 #[derive(Clone)]
-struct Wish {
+pub(super) struct Wish {
     action: ClaimAction,
     name: Name,
     domain: Domain,
@@ -54,7 +56,34 @@ impl PeerMachine {
         if !self.config.domains.contains(&domain) {
             return self.fail(request, Error::new(Code::InvalidArgument, "not one of this peer's domains"));
         }
-        self.ask_nonce(request, Wish { action: ClaimAction::Claim, name, domain, invite });
+        let wish = Wish { action: ClaimAction::Claim, name, domain, invite };
+        if self.has_front_door(&wish.domain) {
+            return self.ask_nonce(request, wish);
+        }
+        self.waiting_claims.insert(request, wish);
+        self.set_timer(Timer::Claim(request), CLAIM_TIMEOUT);
+    }
+
+    /// A front door is there: go on with the claims that waited for it.
+    pub(super) fn claim_waiting(&mut self) {
+        for (request, wish) in std::mem::take(&mut self.waiting_claims) {
+            if self.has_front_door(&wish.domain) {
+                self.stop_timer(&Timer::Claim(request));
+                self.ask_nonce(request, wish);
+            } else {
+                self.waiting_claims.insert(request, wish);
+            }
+        }
+    }
+
+    pub(super) fn claim_timeout(&mut self, request: RequestId) {
+        if self.waiting_claims.remove(&request).is_some() {
+            self.fail(request, Error::new(Code::DomainUnreachable, "the domain's finder was not reached"));
+        }
+    }
+
+    fn has_front_door(&self, domain: &Domain) -> bool {
+        self.own_public().is_some_and(|public| public.finders.iter().any(|finder| finder.domain == *domain))
     }
 
     pub(super) fn release_name(&mut self, request: RequestId, name: Name, domain: Domain) {
@@ -102,12 +131,13 @@ impl PeerMachine {
                 "the domain has not been reached yet; try again",
             ));
         }
+        let seq = self.next_seq();
         let record = NameRecord {
             v: V1,
             name: wish.name.clone(),
             domain: wish.domain.clone(),
             peer: self.peer(),
-            seq: self.next_seq(None),
+            seq,
             iat: self.now,
             exp: self.now + DOCUMENT_LIFE,
         };

@@ -2,7 +2,8 @@ use super::timer::Timer;
 use super::{Event, InboxUse, LinkId, Operation, Output, PeerMachine, RECORD_CHAIN, RequestId};
 use crate::control::PairKey;
 use crate::defaults::{
-    DOCUMENT_LIFE, FRESHNESS, INBOX_KEY_ROTATION, MAX_LOCATIONS, PAIR_KEY_LIFE, REACH_LIFE, RENEW_BEFORE,
+    DOCUMENT_LIFE, FRESHNESS, GUEST_KEY_PERIOD, INBOX_KEY_ROTATION, MAX_LOCATIONS, PAIR_KEY_LIFE, REACH_LIFE,
+    RENEW_BEFORE,
 };
 use crate::document::{
     B, ChainStatement, Document, DocumentId, Draft, FinderMailbox, LocationCertificate, Name, PeerId, Public,
@@ -15,9 +16,6 @@ use crate::uri::Domain;
 use crate::{Code, Error, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Length of a guest inbox key's period, milliseconds.
-const GUEST_PERIOD: u64 = DOCUMENT_LIFE;
 
 /// Our own documents and inbox keys.
 #[derive(Default)]
@@ -42,9 +40,12 @@ struct OwnRecord {
     siblings: Vec<KeyId>,
     /// Daily inbox keys, newest last.
     daily: Vec<DailyKey>,
-    guest: Option<GuestKey>,
+    /// Guest inbox keys, the current one last; the one before it still opens knocks that a domain kept.
+    guest: Vec<GuestKey>,
     pairs: BTreeMap<PeerId, PairKey>,
     names: Vec<(Name, Domain)>,
+    /// The highest number that any of our documents carries.
+    last_seq: u64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -114,18 +115,18 @@ impl PeerMachine {
         self.set_timer_at(Timer::Renew, due.max(self.now + 1000));
         if std::mem::take(&mut self.own.public_changed) {
             self.renew_names();
+            self.claim_waiting();
         }
     }
 
-    fn next_step(&self) -> Option<Step> {
-        let record = &self.own.record;
+    fn next_step(&mut self) -> Option<Step> {
         if !self.is_current(&self.own_certificate(), |c| c.a, |c| c.exp) {
             return Some(Step::Certificate(self.draft_certificate()));
         }
-        let newest = record.daily.last();
-        if newest.is_none_or(|key| self.now >= key.created + INBOX_KEY_ROTATION) {
+        let newest = self.own.record.daily.last().filter(|key| self.now < key.created + INBOX_KEY_ROTATION);
+        let Some(inbox) = newest.map(|key| key.key.clone()) else {
             return Some(Step::DailyKey);
-        }
+        };
         let b = self.own_b();
         let unchanged = b
             .as_ref()
@@ -135,26 +136,24 @@ impl PeerMachine {
         }
         let finders = self.own_mailboxes(MailboxKind::Location);
         let reach = self.own_reach();
-        let inbox = newest.map(|key| &key.key);
-        if reach.is_none_or(|reach| {
-            reach.finders != finders || Some(&reach.inbox) != inbox || self.is_stale(reach.exp)
-        }) {
-            return newest.map(|key| Step::Reach(self.draft_reach(finders, key.key.clone())));
+        if reach.is_none_or(|reach| reach.finders != finders || reach.inbox != inbox || reach.exp <= self.now)
+        {
+            return Some(Step::Reach(self.draft_reach(finders, inbox)));
         }
         let guest_finders = self.own_mailboxes(MailboxKind::Guest);
         if guest_finders.is_empty() {
             return None;
         }
-        let period = (self.now.as_millis() / GUEST_PERIOD) as u32;
-        let Some(guest) =
-            record.guest.as_ref().filter(|key| key.period == period && key.a == self.chain().seq())
-        else {
+        let period = (self.now.as_millis() / GUEST_KEY_PERIOD) as u32;
+        let newest = self.own.record.guest.last();
+        let newest = newest.filter(|key| key.period == period && key.a == self.chain().seq());
+        let Some(guest) = newest.map(|key| key.key.clone()) else {
             return Some(Step::GuestKey(period));
         };
         let public = self.own_public();
-        let unchanged = public.as_ref().is_some_and(|p| p.finders == guest_finders && p.inbox == guest.key);
+        let unchanged = public.as_ref().is_some_and(|p| p.finders == guest_finders && p.inbox == guest);
         if !unchanged || !self.is_current(&public, |p| p.a, |p| p.exp) {
-            return Some(Step::Public(self.draft_public(guest_finders, guest.key.clone())));
+            return Some(Step::Public(self.draft_public(guest_finders, guest)));
         }
         None
     }
@@ -212,7 +211,10 @@ impl PeerMachine {
             Step::DailyKey => {
                 record.daily.push(DailyKey { key, created: now, until: now + INBOX_KEY_ROTATION })
             }
-            Step::GuestKey(period) => record.guest = Some(GuestKey { key, period, a }),
+            Step::GuestKey(period) => {
+                record.guest.push(GuestKey { key, period, a });
+                self.forget_old_guest_keys();
+            }
             Step::PairKey(peer, link) => {
                 record.pairs.insert(peer, PairKey { key, exp: now + PAIR_KEY_LIFE, location });
                 self.save_own();
@@ -284,10 +286,18 @@ impl PeerMachine {
         }
     }
 
+    fn forget_old_guest_keys(&mut self) {
+        let surplus = self.own.record.guest.len().saturating_sub(2);
+        for old in self.own.record.guest.drain(..surplus).collect::<Vec<_>>() {
+            self.output(Output::ForgetInboxKey { key: old.key.id() });
+            self.forget_seen(old.key.id());
+        }
+    }
+
     fn next_renewal(&self) -> Time {
         let record = &self.own.record;
         let rotation = record.daily.last().map(|key| key.created + INBOX_KEY_ROTATION);
-        let period_end = Time::from_millis((self.now.as_millis() / GUEST_PERIOD + 1) * GUEST_PERIOD);
+        let period_end = Time::from_millis((self.now.as_millis() / GUEST_KEY_PERIOD + 1) * GUEST_KEY_PERIOD);
         let certificate = self.own_certificate().map(|certificate| certificate.exp - RENEW_BEFORE);
         let b = self.own_b().map(|b| b.exp - RENEW_BEFORE);
         [rotation, Some(period_end), certificate, b].into_iter().flatten().min().unwrap_or(period_end)
@@ -306,12 +316,13 @@ impl PeerMachine {
         self.root_draft(certificate)
     }
 
-    fn draft_b(&self) -> Draft<B> {
+    fn draft_b(&mut self) -> Draft<B> {
+        let seq = self.next_seq();
         self.root_draft(B {
             v: V1,
             peer: self.peer(),
             a: self.chain().seq(),
-            seq: self.next_seq(self.own_b().map(|b| b.seq)),
+            seq,
             iat: self.now,
             exp: self.now + DOCUMENT_LIFE,
             domains: self.config.domains.clone(),
@@ -320,12 +331,12 @@ impl PeerMachine {
         })
     }
 
-    fn draft_reach(&self, finders: Vec<FinderMailbox>, inbox: InboxKey) -> Draft<Reach> {
+    fn draft_reach(&mut self, finders: Vec<FinderMailbox>, inbox: InboxKey) -> Draft<Reach> {
         let reach = Reach {
             v: V1,
             peer: self.peer(),
             location: self.location(),
-            seq: self.next_seq(self.own_reach().map(|reach| reach.seq)),
+            seq: self.next_seq(),
             iat: self.now,
             exp: self.now + REACH_LIFE,
             finders,
@@ -335,12 +346,13 @@ impl PeerMachine {
         Draft::new(reach, self.location())
     }
 
-    fn draft_public(&self, finders: Vec<FinderMailbox>, inbox: InboxKey) -> Draft<Public> {
+    fn draft_public(&mut self, finders: Vec<FinderMailbox>, inbox: InboxKey) -> Draft<Public> {
+        let seq = self.next_seq();
         self.root_draft(Public {
             v: V1,
             peer: self.peer(),
             a: self.chain().seq(),
-            seq: self.next_seq(self.own_public().map(|public| public.seq)),
+            seq,
             iat: self.now,
             exp: self.now + DOCUMENT_LIFE,
             finders,
@@ -353,10 +365,12 @@ impl PeerMachine {
         Draft::new(document, self.chain().head().keys[0].id())
     }
 
-    /// The next number of a document: the time in seconds, so that a restored backup does not fall behind, but always
-    /// above the last one.
-    pub(super) fn next_seq(&self, last: Option<u64>) -> u64 {
-        self.now.as_secs().max(last.map_or(0, |last| last + 1))
+    /// The next number for any document of ours: the time in seconds, so that a restored backup does not fall behind,
+    /// but always above the last one.
+    pub(super) fn next_seq(&mut self) -> u64 {
+        let seq = self.now.as_secs().max(self.own.record.last_seq + 1);
+        self.own.record.last_seq = seq;
+        seq
     }
 
     fn own_locations(&self) -> Vec<KeyId> {
@@ -406,7 +420,7 @@ impl PeerMachine {
     }
 
     pub(super) fn is_guest_key(&self, id: KeyId) -> bool {
-        self.own.record.guest.as_ref().is_some_and(|guest| guest.key.id() == id)
+        self.own.record.guest.iter().any(|guest| guest.key.id() == id)
     }
 
     /// A request id of our own, outside the range that callers use.

@@ -1,8 +1,6 @@
+use crate::defaults::SAFETY_NUMBER_ROUNDS;
 use crate::document::PeerId;
 use crate::encoding::hash_fields;
-
-/// Rounds of hashing behind a safety number: makes searching for a colliding peer id 5,000 times dearer.
-const ROUNDS: usize = 5_000;
 
 /// The safety number of two peers: 60 digits in 12 groups that both see alike and can compare in person or by phone.
 ///
@@ -22,7 +20,7 @@ pub fn safety_number(one: PeerId, other: PeerId) -> String {
 /// 30 digits of one peer id.
 fn half(peer: PeerId) -> String {
     let mut hash = *peer.as_bytes();
-    for _ in 0..ROUNDS {
+    for _ in 0..SAFETY_NUMBER_ROUNDS {
         hash = hash_fields("openpeer/safety-number/v1", &[&hash, peer.as_bytes()]);
     }
     let group =

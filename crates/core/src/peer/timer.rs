@@ -1,5 +1,5 @@
 use super::seek::SeekId;
-use super::{ConnectionId, LinkId, PeerMachine};
+use super::{ConnectionId, LinkId, PeerMachine, RequestId};
 use crate::Time;
 use crate::uri::Domain;
 
@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Freshness(LinkId),
     /// Changed documents of ours wait to be sent on a link.
     Documents(LinkId),
+    /// A claim waited too long for its domain to be reached.
+    Claim(RequestId),
 }
 
 impl PeerMachine {
@@ -55,6 +57,7 @@ impl PeerMachine {
             Timer::Link(link) => self.link_timeout(link),
             Timer::Freshness(link) => self.freshness_settled(link),
             Timer::Documents(link) => self.send_documents(link),
+            Timer::Claim(request) => self.claim_timeout(request),
         }
     }
 }

@@ -56,8 +56,9 @@ impl ExchangeSecret {
     /// # Errors
     /// `malformed`, or `bad-signature` if anybody but the holder of the inbox key wrote or altered it.
     pub fn open_answer(&self, body: &[u8]) -> Result<(Vec<u8>, [u8; SALT]), Error> {
-        let (salt, ciphertext) =
-            body.split_first_chunk::<SALT>().ok_or_else(|| Error::new(Code::Malformed, "answer cut short"))?;
+        let (salt, ciphertext) = body
+            .split_first_chunk::<SALT>()
+            .ok_or_else(|| Error::new(Code::Malformed, "answer cut short"))?;
         let content = unpad(&self.decrypt(Direction::ToSeeker, salt, 0, ciphertext)?, &BUCKETS)?;
         Ok((content, *salt))
     }
@@ -67,10 +68,20 @@ impl ExchangeSecret {
     ///
     /// # Errors
     /// `too-large` above the largest bucket.
-    pub fn seal_more(&self, salt: Option<&[u8; SALT]>, counter: u32, content: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn seal_more(
+        &self,
+        salt: Option<&[u8; SALT]>,
+        counter: u32,
+        content: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let (direction, salt) = side(salt);
         let mut body = counter.to_be_bytes().to_vec();
-        body.extend_from_slice(&self.encrypt(direction, salt, counter, &pad(content, &CONTINUATION_BUCKETS)?)?);
+        body.extend_from_slice(&self.encrypt(
+            direction,
+            salt,
+            counter,
+            &pad(content, &CONTINUATION_BUCKETS)?,
+        )?);
         Ok(body)
     }
 
@@ -79,21 +90,34 @@ impl ExchangeSecret {
     /// # Errors
     /// `malformed` or `bad-signature`.
     pub fn open_more(&self, salt: Option<&[u8; SALT]>, body: &[u8]) -> Result<(u32, Vec<u8>), Error> {
-        let (counter, ciphertext) =
-            body.split_first_chunk::<4>().ok_or_else(|| Error::new(Code::Malformed, "continuation cut short"))?;
+        let (counter, ciphertext) = body
+            .split_first_chunk::<4>()
+            .ok_or_else(|| Error::new(Code::Malformed, "continuation cut short"))?;
         let counter = u32::from_be_bytes(*counter);
         let (direction, salt) = side(salt);
         let content = unpad(&self.decrypt(direction, salt, counter, ciphertext)?, &CONTINUATION_BUCKETS)?;
         Ok((counter, content))
     }
 
-    fn encrypt(&self, direction: Direction, salt: &[u8; SALT], counter: u32, msg: &[u8]) -> Result<Vec<u8>, Error> {
+    fn encrypt(
+        &self,
+        direction: Direction,
+        salt: &[u8; SALT],
+        counter: u32,
+        msg: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let (cipher, nonce) = self.cipher(direction, salt, counter);
         let aad = aad(direction, counter);
         cipher.encrypt(&nonce, Payload { msg, aad: &aad }).map_err(|_| Error::from(Code::Internal))
     }
 
-    fn decrypt(&self, direction: Direction, salt: &[u8; SALT], counter: u32, msg: &[u8]) -> Result<Vec<u8>, Error> {
+    fn decrypt(
+        &self,
+        direction: Direction,
+        salt: &[u8; SALT],
+        counter: u32,
+        msg: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let (cipher, nonce) = self.cipher(direction, salt, counter);
         let aad = aad(direction, counter);
         cipher
@@ -101,7 +125,12 @@ impl ExchangeSecret {
             .map_err(|_| Error::new(Code::BadSignature, "message altered or not of this exchange"))
     }
 
-    fn cipher(&self, direction: Direction, salt: &[u8; SALT], counter: u32) -> (Aes256Gcm, Nonce<aes_gcm::aead::consts::U12>) {
+    fn cipher(
+        &self,
+        direction: Direction,
+        salt: &[u8; SALT],
+        counter: u32,
+    ) -> (Aes256Gcm, Nonce<aes_gcm::aead::consts::U12>) {
         let mut output = [0; 44];
         Hkdf::<Sha256>::new(Some(salt), &self.0)
             .expand(direction.label(), &mut output)

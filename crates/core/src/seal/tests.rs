@@ -38,7 +38,8 @@ fn any_altered_byte_is_noticed() {
     for position in (0..PREFIX).chain([PREFIX, PREFIX + ENC - 1, PREFIX + ENC, envelope.len() - 1]) {
         let mut altered = envelope.clone();
         altered[position] ^= 1;
-        let verdict = OpenRequest::parse(&altered, "p1bob", [&psk]).and_then(|(request, _)| keyring.open(&request));
+        let verdict =
+            OpenRequest::parse(&altered, "p1bob", [&psk]).and_then(|(request, _)| keyring.open(&request));
         assert!(verdict.is_err(), "byte {position}");
     }
 }
@@ -81,7 +82,8 @@ fn sizes_show_buckets_only() {
     sizes.dedup();
     assert_eq!(sizes, BUCKETS.map(|bucket| bucket + PREFIX + ENC + 16));
     let too_large = vec![0; BUCKETS[3] - 1];
-    let refused = seal(EnvelopeKind::Find, Recipient { peer: "p1", key: &key, psk: None }, &too_large, &mut rng(4));
+    let refused =
+        seal(EnvelopeKind::Find, Recipient { peer: "p1", key: &key, psk: None }, &too_large, &mut rng(4));
     assert_eq!(refused.unwrap_err().code(), Code::TooLarge);
 }
 
