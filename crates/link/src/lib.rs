@@ -17,6 +17,7 @@ pub mod defaults;
 mod error;
 pub mod machine;
 mod report;
+pub mod shell;
 
 pub use candidate::{CandidateKind, PrivateCandidates};
 pub use error::{CandidateError, ChannelError, EndReason, PrepareError, StartError};
@@ -25,5 +26,6 @@ pub use report::{
     CandidateCounts, ConnectReport, IpVersion, PairReport, PathInfo, PathKind, Phases, ReportedPair,
     ServerKind, ServerOutcome, ServerReport,
 };
+pub use shell::{Channel, IceServer, IncomingChannel, Interfaces, Link, LinkConfig, LinkEvent, PreparedLink};
 
 pub use openpeer_core::transport::{Candidate, Fingerprint, IceCredentials, TransportParameters};

@@ -90,7 +90,7 @@ impl Channels {
 
     fn remove(&mut self, key: ChannelKey) {
         if let Some(entry) = self.entries.remove(&key) {
-            self.unread -= entry.inbound.iter().map(|message| weight(message)).sum::<usize>();
+            self.unread -= entry.inbound.iter().map(weight).sum::<usize>();
         }
         self.blocked.remove(&key);
     }

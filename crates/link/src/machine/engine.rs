@@ -27,6 +27,10 @@ pub(super) struct Engine {
 }
 
 /// One thing that str0m wants done.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one step; boxing would allocate for each datagram"
+)]
 pub(super) enum EngineOutput {
     Transmit(str0m::net::Transmit),
     Event(Event),

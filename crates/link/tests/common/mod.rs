@@ -1,6 +1,7 @@
 //! A model network in virtual time: two link machines, datagrams with delay and loss, everything from one seed.
 
 #![expect(dead_code, reason = "each test target uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "only tests use it")]
 
 use openpeer_link::machine::{ChannelKey, Event, Input, LinkMachine, MachineConfig, Server, Transmit};
 use openpeer_link::{EndReason, Role};
@@ -12,34 +13,29 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The seeker is node 0, the answerer node 1.
-pub const SEEKER: usize = 0;
-pub const ANSWERER: usize = 1;
+pub(crate) const SEEKER: usize = 0;
+pub(crate) const ANSWERER: usize = 1;
 
-/// What happens to a datagram on its way.
-pub enum Fate {
-    /// It goes on, perhaps changed, perhaps as several or none.
-    Pass(Vec<Transmit>),
-}
-
+/// Sees a datagram; `None` lets it pass unchanged, otherwise what stands in its place.
 type Tap = Box<dyn FnMut(&Transmit, Instant) -> Option<Vec<Transmit>>>;
 
-pub struct Net {
-    pub now: Instant,
-    pub start: Instant,
-    pub machines: Vec<LinkMachine>,
-    pub events: Vec<Vec<Event>>,
+pub(crate) struct Net {
+    pub(crate) now: Instant,
+    pub(crate) start: Instant,
+    pub(crate) machines: Vec<LinkMachine>,
+    pub(crate) events: Vec<Vec<Event>>,
     /// Received messages by node and channel.
-    pub received: Vec<BTreeMap<ChannelKey, Vec<Vec<u8>>>>,
-    pub delay: Duration,
+    pub(crate) received: Vec<BTreeMap<ChannelKey, Vec<Vec<u8>>>>,
+    pub(crate) delay: Duration,
     /// Lost datagrams in a thousand.
-    pub loss: u32,
+    pub(crate) loss: u32,
     /// Whether any datagram arrives.
-    pub is_up: bool,
+    pub(crate) is_up: bool,
     /// Whether messages are read as soon as they arrive.
-    pub reads: bool,
+    pub(crate) reads: bool,
     /// Sees each datagram; `None` lets it pass unchanged.
-    pub tap: Option<Tap>,
-    pub sent: usize,
+    pub(crate) tap: Option<Tap>,
+    pub(crate) sent: usize,
     owners: BTreeMap<SocketAddr, usize>,
     readable: Vec<BTreeSet<ChannelKey>>,
     queue: BinaryHeap<Reverse<(Instant, usize, usize)>>,
@@ -47,17 +43,17 @@ pub struct Net {
     rng: ChaCha8Rng,
 }
 
-pub fn address(node: usize) -> SocketAddr {
+pub(crate) fn address(node: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, u8::try_from(node).unwrap() + 1], 4000))
 }
 
 impl Net {
     /// Two prepared machines with one host candidate each.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::with_config(seed, &MachineConfig::default())
     }
 
-    pub fn with_config(seed: u64, config: &MachineConfig) -> Self {
+    pub(crate) fn with_config(seed: u64, config: &MachineConfig) -> Self {
         let now = Instant::now();
         let machines: Vec<_> = [Role::Seeker, Role::Answerer]
             .into_iter()
@@ -88,22 +84,22 @@ impl Net {
         net
     }
 
-    pub fn add_address(&mut self, node: usize, address: SocketAddr) {
+    pub(crate) fn add_address(&mut self, node: usize, address: SocketAddr) {
         self.owners.insert(address, node);
         self.machines[node].handle_input(Input::AddressUp(address), self.now);
     }
 
-    pub fn remove_address(&mut self, node: usize, address: SocketAddr) {
+    pub(crate) fn remove_address(&mut self, node: usize, address: SocketAddr) {
         self.owners.remove(&address);
         self.machines[node].handle_input(Input::AddressDown(address), self.now);
     }
 
-    pub fn add_server(&mut self, node: usize, server: Server) {
+    pub(crate) fn add_server(&mut self, node: usize, server: Server) {
         self.machines[node].handle_input(Input::Server(server), self.now);
     }
 
     /// Exchanges the parameters as a find and an answer would: the answerer starts first.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let seeker = self.machines[SEEKER].local_parameters();
         let answerer = self.machines[ANSWERER].local_parameters();
         self.machines[ANSWERER].start(&seeker, self.now).unwrap();
@@ -112,27 +108,32 @@ impl Net {
     }
 
     /// A link that is open on both sides.
-    pub fn open(seed: u64) -> Self {
+    pub(crate) fn open(seed: u64) -> Self {
         let mut net = Self::new(seed);
         net.start();
         net.run_until_open();
         net
     }
 
-    pub fn run_until_open(&mut self) {
+    pub(crate) fn run_until_open(&mut self) {
         self.run_until("open on both sides", Duration::from_secs(60), |net| {
             net.machines.iter().all(LinkMachine::is_open)
         });
     }
 
-    pub fn run_for(&mut self, duration: Duration) {
+    pub(crate) fn run_for(&mut self, duration: Duration) {
         let until = self.now + duration;
         while self.step(until) {}
         self.now = until;
     }
 
     /// Runs until the condition holds, or panics after so much virtual time.
-    pub fn run_until(&mut self, what: &str, limit: Duration, mut condition: impl FnMut(&Self) -> bool) {
+    pub(crate) fn run_until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) {
         let until = self.now + limit;
         while !condition(self) {
             if !self.step(until) {
@@ -142,7 +143,7 @@ impl Net {
     }
 
     /// Does the next thing before `until`; `false` if there is none.
-    pub fn step(&mut self, until: Instant) -> bool {
+    pub(crate) fn step(&mut self, until: Instant) -> bool {
         self.drain();
         let arrival = self.queue.peek().map(|Reverse((at, ..))| *at);
         let timeout = self.machines.iter().filter_map(LinkMachine::poll_timeout).min();
@@ -165,16 +166,16 @@ impl Net {
         true
     }
 
-    pub fn ended(&self, node: usize) -> Option<EndReason> {
+    pub(crate) fn ended(&self, node: usize) -> Option<EndReason> {
         self.machines[node].ended()
     }
 
-    pub fn has_event(&self, node: usize, event: &Event) -> bool {
+    pub(crate) fn has_event(&self, node: usize, event: &Event) -> bool {
         self.events[node].contains(event)
     }
 
     /// The channel that the peer opened under this name.
-    pub fn incoming(&self, node: usize, wanted: &str) -> Option<ChannelKey> {
+    pub(crate) fn incoming(&self, node: usize, wanted: &str) -> Option<ChannelKey> {
         self.events[node].iter().find_map(|event| match event {
             Event::IncomingChannel { channel, name, .. } if name == wanted => Some(*channel),
             _ => None,
@@ -182,12 +183,12 @@ impl Net {
     }
 
     /// All messages of a channel.
-    pub fn messages(&self, node: usize, channel: ChannelKey) -> &[Vec<u8>] {
+    pub(crate) fn messages(&self, node: usize, channel: ChannelKey) -> &[Vec<u8>] {
         self.received[node].get(&channel).map_or(&[], Vec::as_slice)
     }
 
     /// Writes as the buffer allows, running the network while it is full.
-    pub fn write_all(
+    pub(crate) fn write_all(
         &mut self,
         node: usize,
         channel: ChannelKey,
@@ -204,7 +205,7 @@ impl Net {
     }
 
     /// Opens a channel from one node and waits until the other has it.
-    pub fn open_channel(&mut self, node: usize, name: &str) -> (ChannelKey, ChannelKey) {
+    pub(crate) fn open_channel(&mut self, node: usize, name: &str) -> (ChannelKey, ChannelKey) {
         let options = openpeer_link::ChannelOptions::default();
         let near = self.machines[node].open_channel(name, options, self.now).unwrap();
         let peer = 1 - node;
@@ -215,7 +216,7 @@ impl Net {
     }
 
     /// ICE restart from one node, over a signalling path that always works.
-    pub fn restart_ice(&mut self, node: usize) {
+    pub(crate) fn restart_ice(&mut self, node: usize) {
         let ours = self.machines[node].restart_ice(self.now).unwrap();
         self.run_for(self.delay);
         let theirs = self.machines[1 - node].accept_ice_restart(&ours, self.now).unwrap().unwrap();
@@ -242,7 +243,7 @@ impl Net {
     }
 
     /// Reads everything that arrived at a node.
-    pub fn read(&mut self, node: usize) {
+    pub(crate) fn read(&mut self, node: usize) {
         for channel in std::mem::take(&mut self.readable[node]) {
             while let Ok(Some(message)) = self.machines[node].read(channel, self.now) {
                 self.received[node].entry(channel).or_default().push(message.to_vec());

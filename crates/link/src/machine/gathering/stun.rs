@@ -78,7 +78,7 @@ impl StunClient {
             }
             return Some(None);
         };
-        self.took.get_or_insert(now.saturating_duration_since(self.started));
+        self.took.get_or_insert_with(|| now.saturating_duration_since(self.started));
         let is_news = self.mapped.replace(mapped) != Some(mapped);
         Some(is_news.then_some(Gathered::ServerReflexive { address: mapped, base: self.local }))
     }

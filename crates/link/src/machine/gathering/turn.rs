@@ -173,7 +173,7 @@ impl TurnClient {
     ) {
         match event {
             TurnEvent::AllocationCreated(_, address) => {
-                self.took.get_or_insert(now.saturating_duration_since(self.started));
+                self.took.get_or_insert_with(|| now.saturating_duration_since(self.started));
                 self.relayed.push(address);
                 gathered.push_back(Gathered::Relayed { address, base: self.local });
                 for peer in self.wanted.clone() {
