@@ -46,12 +46,6 @@ pub enum Control {
         /// At most 16.
         candidates: Vec<Candidate>,
     },
-    /// The writer wants to be a contact.
-    #[serde(rename = "contact.request")]
-    ContactRequest {},
-    /// The writer accepts the reader as a contact.
-    #[serde(rename = "contact.accept")]
-    ContactAccept {},
     /// The writer removed the reader from its contacts.
     #[serde(rename = "contact.remove")]
     ContactRemove {},

@@ -49,6 +49,8 @@ pub(super) struct Link {
     documents_sent: Option<Time>,
     documents_received: Option<Time>,
     ice_received: Option<Time>,
+    /// Why the other end said that it ends the link.
+    goodbye: Option<Code>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,7 @@ impl Link {
             documents_sent: None,
             documents_received: None,
             ice_received: None,
+            goodbye: None,
         }
     }
 }
@@ -602,10 +605,16 @@ impl PeerMachine {
         }
     }
 
-    /// The shell says that a link is over.
+    fn note_goodbye(&mut self, link: LinkId, reason: &str) {
+        if let Some(entry) = self.links.get_mut(&link) {
+            entry.goodbye = Code::from_text(reason);
+        }
+    }
+
+    /// The shell says that a link is over; what the other end gave as its reason tells more than the shell can.
     pub(super) fn link_ended(&mut self, link: LinkId, reason: Code) {
         let Some(entry) = self.links.get(&link) else { return };
-        let (open, peer) = (entry.stage == Stage::Open, entry.peer);
+        let (open, peer, reason) = (entry.stage == Stage::Open, entry.peer, entry.goodbye.unwrap_or(reason));
         let request = self.remove_link(link);
         if open {
             self.event(Event::LinkEnded { link, peer, reason });
