@@ -347,10 +347,8 @@ impl PeerMachine {
             Control::Ice { answer, ice, candidates } => return self.take_ice(link, answer, ice, candidates),
             Control::Candidates { candidates } => self.take_candidates(link, candidates),
             Control::ContactRemove {} => self.forgotten_by(peer),
-            Control::ContactRequest {}
-            | Control::ContactAccept {}
-            | Control::Bye { .. }
-            | Control::Unknown => {}
+            Control::Bye { reason } => self.note_goodbye(link, &reason),
+            Control::Unknown => {}
         }
         Ok(())
     }
