@@ -230,6 +230,7 @@ fn refused(error: impl std::fmt::Display) -> StartError {
 /// has no other error of that kind.
 fn end_reason(error: &RtcError) -> EndReason {
     tracing::debug!(%error, "the engine failed");
+
     match error {
         RtcError::RemoteSdp(_) => EndReason::BadFingerprint,
         RtcError::Dtls(_) => EndReason::DtlsFailed,

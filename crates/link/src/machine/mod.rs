@@ -485,7 +485,8 @@ impl LinkMachine {
     /// A DTLS client whose ICE is done first sends its ClientHello before this side's ICE accepts its address. Dropped,
     /// it would come again only after DTLS's timer, most of a second later.
     fn keep_early(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
-        if is_dtls(payload) && self.authenticated.contains(&source) && self.early.len() < MAX_EARLY_DTLS {
+        let is_expected = self.role == Role::Seeker && is_client_hello(payload);
+        if is_expected && self.authenticated.contains(&source) && self.early.len() < MAX_EARLY_DTLS {
             self.early.push_back(Held { source, destination, payload: payload.to_vec() });
         }
     }
@@ -541,13 +542,15 @@ impl LinkMachine {
     }
 }
 
-/// RFC 7983: the first byte tells STUN and DTLS apart.
+/// RFC 7983: the first byte tells STUN from everything else.
 fn is_stun(payload: &[u8]) -> bool {
     matches!(payload, [0..=1, _, ..])
 }
 
-fn is_dtls(payload: &[u8]) -> bool {
-    matches!(payload, [20..=63, ..])
+/// A handshake record with a (fragment of a) ClientHello: RFC 9147 sections 4 and 5.2.
+fn is_client_hello(payload: &[u8]) -> bool {
+    const RECORD_HEADER: usize = 13;
+    payload.first() == Some(&22) && payload.get(RECORD_HEADER) == Some(&1)
 }
 
 fn is_binding_request(payload: &[u8]) -> bool {
