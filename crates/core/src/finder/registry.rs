@@ -107,3 +107,21 @@ impl Registry {
 /// What one open mailbox takes in the map.
 #[cfg(test)]
 pub(super) const ENTRY_BYTES: usize = size_of::<(MailboxId, Mailbox)>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_holder_closes_a_mailbox() {
+        let (mailbox, holder, other) = (MailboxId([1; 16]), ConnectionId(1), ConnectionId(2));
+        for kind in [MailboxKind::Location, MailboxKind::Guest] {
+            let mut registry = Registry::default();
+            registry.open(mailbox, kind, holder);
+            registry.close(&mailbox, other);
+            assert_eq!(registry.len(), 1);
+            registry.close(&mailbox, holder);
+            assert_eq!(registry.len(), 0);
+        }
+    }
+}
