@@ -6,7 +6,7 @@
 //! use std::sync::Arc;
 //!
 //! let config = Config::from_file("openpeer.toml".as_ref())?;
-//! let store = openpeer_store::SqliteStore::open(&config.data).await?;
+//! let store = openpeer_store::SqliteStore::open(&config.data)?;
 //! let server = Server::spawn(config, Arc::new(store)).await?;
 //! tokio::signal::ctrl_c().await?;
 //! server.shutdown().await;

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct Server {
     app: Arc<App>,
     addresses: Addresses,
     development_authority: Option<PathBuf>,
+    /// Runs the finder machine's timer as long as there are sessions, which is longer than anything is accepted.
+    timer: JoinHandle<()>,
 }
 
 struct Addresses {
@@ -51,13 +54,14 @@ impl Server {
         let addresses = sockets.addresses()?;
         let app = build(&config, store, secrets, &addresses).await?;
         sockets.serve(&app, &config, tls.map(TlsAcceptor::from));
-        spawn_background(&app);
+        app.tasks.spawn(app.drain.clone().run_until_cancelled_owned(keep_house(app.clone())));
+        let timer = tokio::spawn(app.finder.clone().run_timer(app.stop.clone()));
         tracing::info!(domain = %config.domain, tls = config.is_tls(), finder = %app.authority.finder(), "serving");
         let development_authority = config.dev.then(|| tls::authority_path(&config.data));
         if let Some(path) = &development_authority {
             tracing::info!(path = %path.display(), "development certificates; give clients this file as --cacert");
         }
-        Ok(Self { app, addresses, development_authority })
+        Ok(Self { app, addresses, development_authority, timer })
     }
 
     /// The first address of `listen`, with the port that it got.
@@ -91,8 +95,8 @@ impl Server {
     }
 
     /// Stops gracefully: accepts nothing new, tells all sessions to move to another finder, and waits until they have,
-    /// at most ten seconds; then ends what is left and waits for the store.
-    pub async fn shutdown(self) {
+    /// at most ten seconds; then ends what is left and waits for the store, which nothing of the server uses afterwards.
+    pub async fn shutdown(mut self) {
         tracing::info!("draining");
         self.app.drain.cancel();
         self.app.finder.drain();
@@ -105,6 +109,9 @@ impl Server {
             let _ = timeout(2 * CLOSE_TIMEOUT, self.app.tasks.wait()).await;
         }
         self.app.finder.finish_calls().await;
+        self.app.stop.cancel();
+        // It fails only if it panicked, which was reported then.
+        let _ = (&mut self.timer).await;
         tracing::info!("stopped");
     }
 }
@@ -174,14 +181,6 @@ fn finder_config(config: &Config, content: &Content, secrets: &Secrets) -> Finde
         turn: turn.map(|secret| TurnConfig { secret: secret.0.clone(), urls: config.turn_urls.clone() }),
         source_rate: SOURCE_RATE,
     }
-}
-
-/// What runs beside the listeners.
-fn spawn_background(app: &Arc<App>) {
-    let tasks = &app.tasks;
-    tasks.spawn(app.drain.clone().run_until_cancelled_owned(keep_house(app.clone())));
-    // The machine's timer ends sessions while the server drains, so it runs as long as there are any.
-    tokio::spawn(app.finder.clone().run_timer(app.stop.clone()));
 }
 
 /// Renews the domain document and removes what has expired.
