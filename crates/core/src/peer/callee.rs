@@ -5,7 +5,7 @@ use super::{
 use super::{PeerMachine, Progress, RequestId};
 use crate::defaults::{KNOCK_LIFE, MAX_LINKS, MAX_PENDING_KNOCKS};
 use crate::document::{Age, Chain, DocumentId, Draft, LocationCertificate, PeerId, Signed, V1};
-use crate::frame::{ExchangeId, MailboxId, MailboxKind};
+use crate::frame::{ExchangeId, Frame, Header, MailboxId, MailboxKind};
 use crate::key::{KeyId, Signature, SigningKeyName};
 use crate::message::{Answer, AnswerResult, DeclineReason, Find, Knock, Letter, MessageId, ReplyTo, Writer};
 use crate::seal::{EnvelopeKind, OpenRequest, Opened};
@@ -457,9 +457,14 @@ impl PeerMachine {
         })
     }
 
-    /// Says nothing to the other side; only the user may learn that something odd arrived.
+    /// Says nothing to the other side but that there will be no answer, and that only if it sealed with a key that we
+    /// do not have any more; the finder passes it on to holders of a ticket only. The user may learn that something odd
+    /// arrived.
     fn refuse_call(&mut self, origin: Origin, error: Error, peer: Option<PeerId>) {
         self.knock_taken(origin);
+        if error.code() == Code::NotContact {
+            self.send_frame(origin.connection, &Frame::bare(Header::Done { x: origin.x }));
+        }
         self.alarm(error, peer);
     }
 

@@ -193,7 +193,7 @@ impl PeerMachine {
                 self.with_seek(id, x, |machine, seek| machine.answer_arrived(seek, (id, x), &frame.body));
             }
             Header::More { x } => self.more_arrived(id, x, &frame.body),
-            Header::Done { x } => self.exchange_over(id, x, Code::Offline.into()),
+            Header::Done { x } => self.exchange_done(id, x),
             Header::Error { x: Some(x), code, .. } => {
                 let code = Code::from_text(&code).unwrap_or(Code::FinderUnreachable);
                 self.exchange_over(id, x, Error::new(code, "said the finder"));
@@ -316,6 +316,14 @@ impl PeerMachine {
         let link = call.or_else(|| seek.and_then(|seek| self.seek_link(seek)));
         if let Some(link) = link {
             self.continuation(link, body);
+        }
+    }
+
+    /// The other side ended an exchange: a callee that left, or that cannot read what we sent.
+    fn exchange_done(&mut self, id: ConnectionId, x: ExchangeId) {
+        let seek = self.connections.get(&id).and_then(|connection| connection.seeks.get(&x)).copied();
+        if !seek.is_some_and(|seek| self.find_as_stranger(seek)) {
+            self.exchange_over(id, x, Code::Offline.into());
         }
     }
 

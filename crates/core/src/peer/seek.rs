@@ -349,8 +349,40 @@ impl PeerMachine {
         }
     }
 
+    /// The callee may have lost the pre-shared key that we sealed with: finds it once more without, through the
+    /// strangers' door, where it recognises us by our root. False if there is nothing left to try.
+    pub(super) fn find_as_stranger(&mut self, id: SeekId) -> bool {
+        let Some(seek) = self.seeks.get_mut(&id) else { return false };
+        let (peer, &Wanted::Find { link, location, .. }) = (seek.peer, &seek.wanted) else { return false };
+        let Some(contact) = self.contacts.get_mut(&peer) else { return false };
+        // A pair key is good with a pre-shared key only.
+        let is_daily =
+            contact.reach(&location).is_some_and(|reach| reach.inbox == seek.inbox && reach.exp > self.now);
+        let Some(local) = self.links.get(&link).and_then(|link| link.local.clone()) else { return false };
+        if seek.answered || !is_daily || seek.psk.take().is_none() {
+            return false;
+        }
+        for (index, route) in seek.routes.iter_mut().enumerate() {
+            route.ticket = contact.take_ticket(&location, index);
+        }
+        (seek.envelope, seek.keys, seek.next_route) = (None, None, 0);
+        let attempts = std::mem::take(&mut seek.attempts);
+        for (connection, x) in attempts {
+            self.close_exchange(connection, x);
+        }
+        self.save_contact(peer);
+        self.set_timer(Timer::Seek(id), FIND_TIMEOUT);
+        self.set_timer(Timer::Link(link), FIND_TIMEOUT + LINK_TIMEOUT);
+        self.write_find(link, local);
+        true
+    }
+
     /// Nobody answered in time.
     pub(super) fn seek_timeout(&mut self, id: SeekId) {
+        let unanswered = self.seeks.get(&id).is_some_and(|seek| !seek.attempts.is_empty());
+        if unanswered && self.find_as_stranger(id) {
+            return;
+        }
         let failure = self.seeks.get_mut(&id).and_then(|seek| seek.failure.take());
         self.seek_failed(id, failure.unwrap_or_else(|| Code::Timeout.into()));
     }
