@@ -41,6 +41,12 @@ impl ExchangeSecret {
         Self(secret)
     }
 
+    /// From its bytes, for test vectors and other tests.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; SALT]) -> Self {
+        Self(bytes)
+    }
+
     /// Seals an answer under a fresh salt.
     ///
     /// # Errors
