@@ -32,6 +32,8 @@ pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const MAX_HTTP_BODY: usize = 64 * 1024;
 /// A finder that sends nothing for this long is gone: it pings every 60 s, so this is two missed pings and a half.
 pub const FINDER_SILENCE: Duration = Duration::from_secs(150);
+/// A finder that takes longer than this to accept a message is gone.
+pub const FINDER_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages that wait to be written to one finder; more means that it does not read.
 pub const FINDER_QUEUE: usize = 64;
 /// Buffer for reading from a finder, bytes: frames are at most 20 KiB and mostly 2 to 4.
@@ -47,5 +49,7 @@ pub const EVENT_QUEUE: usize = 1024;
 pub const CLOCK_CHECK: Duration = Duration::from_secs(30);
 /// A wall clock that is ahead of the monotonic one by more than this shows that the machine slept, milliseconds.
 pub const CLOCK_JUMP: u64 = 60_000;
+/// An ICE restart that is not answered within this long has failed: several round trips of the slowest network.
+pub const ICE_RESTART_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer that is closed waits this long for its links to say goodbye.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -117,7 +117,9 @@ pub(super) fn remove_unfinished(directory: &Path) -> Result<(), KeystoreError> {
 /// Makes the names in a directory durable. Only Unix needs and knows it.
 pub(super) fn sync_directory(path: &Path) -> Result<(), KeystoreError> {
     if cfg!(unix) {
-        File::open(path).and_then(|directory| directory.sync_all()).map_err(|error| KeystoreError::io(path, error))?;
+        File::open(path)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| KeystoreError::io(path, error))?;
     }
     Ok(())
 }

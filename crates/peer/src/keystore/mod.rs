@@ -19,8 +19,9 @@ mod protection;
 mod sealed;
 
 pub use error::KeystoreError;
+pub(crate) use error::SealedError;
 pub(crate) use protection::{Passphrase, Protection, WrappedKey};
-pub(crate) use sealed::FileKey;
+pub(crate) use sealed::{FileKey, open_with, random, seal_with};
 
 use sealed::Sealer;
 use std::fs::File;
@@ -65,7 +66,7 @@ impl Keystore {
         directory: &Path,
         protection: &Protection,
         keyring: &[u8],
-        records: &[(&str, &[u8])],
+        records: &[(String, Vec<u8>)],
     ) -> Result<Self, KeystoreError> {
         files::make_directory(directory)?;
         let lock = lock(directory)?;
@@ -185,7 +186,9 @@ fn lock(directory: &Path) -> Result<File, KeystoreError> {
     let file = files::open_lock(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(KeystoreError::InUse { directory: directory.to_owned() }),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(KeystoreError::InUse { directory: directory.to_owned() })
+        }
         Err(std::fs::TryLockError::Error(error)) => Err(KeystoreError::io(&path, error)),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::error::{KeystoreError, SealedError};
 use super::sealed::{FileKey, open_with, random, seal_with};
-use crate::defaults::{ARGON2_LANES, ARGON2_MAX_MEMORY_KIB, ARGON2_MAX_PASSES, ARGON2_MEMORY_KIB, ARGON2_PASSES};
+use crate::defaults::{
+    ARGON2_LANES, ARGON2_MAX_MEMORY_KIB, ARGON2_MAX_PASSES, ARGON2_MEMORY_KIB, ARGON2_PASSES,
+};
 use argon2::{Algorithm, Argon2, Params, Version};
 use openpeer_core::encoding::{array_from_base64url, from_base64url, to_base64url};
 use serde::{Deserialize, Serialize};
@@ -69,7 +71,9 @@ impl WrappedKey {
     pub(crate) fn unwrap(&self, protection: &Protection) -> Result<FileKey, SealedError> {
         let Some(argon2id) = &self.argon2id else {
             // Whoever knows a passphrase may open what needs none.
-            return array_from_base64url(&self.key).map(FileKey::from_bytes).map_err(|_| SealedError::Damaged);
+            return array_from_base64url(&self.key)
+                .map(FileKey::from_bytes)
+                .map_err(|_| SealedError::Damaged);
         };
         let Protection::Passphrase(passphrase) = protection else {
             return Err(SealedError::PassphraseRequired);
@@ -118,8 +122,8 @@ impl Argon2Parameters {
             return Err(SealedError::Damaged);
         }
         let salt: [u8; 16] = array_from_base64url(&self.salt).map_err(|_| SealedError::Damaged)?;
-        let params =
-            Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(|_| SealedError::Damaged)?;
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
+            .map_err(|_| SealedError::Damaged)?;
         let mut key = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.0.as_bytes(), &salt, key.as_mut())

@@ -74,7 +74,8 @@ impl Sealer {
 
     /// The file for a content of at most 64 KiB of name.
     pub(super) fn seal(&self, place: &str, name: &str, value: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(name.len()).expect("names are key ids or record keys of at most 300 bytes");
+        let length =
+            u16::try_from(name.len()).expect("names are key ids or record keys of at most 300 bytes");
         let mut plaintext = Zeroizing::new(Vec::with_capacity(2 + name.len() + value.len()));
         plaintext.extend_from_slice(&length.to_be_bytes());
         plaintext.extend_from_slice(name.as_bytes());
@@ -99,7 +100,11 @@ pub(crate) fn seal_with(key: &[u8; 32], label: &str, plaintext: &[u8]) -> Vec<u8
 }
 
 /// Opens what [`seal_with`] sealed.
-pub(crate) fn open_with(key: &[u8; 32], label: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+pub(crate) fn open_with(
+    key: &[u8; 32],
+    label: &str,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealedError> {
     open(&cipher(key), label, sealed)
 }
 
@@ -120,7 +125,8 @@ fn cipher(key: &[u8; 32]) -> Aes256Gcm {
 fn seal(cipher: &Aes256Gcm, place: &str, msg: &[u8]) -> Vec<u8> {
     let nonce: [u8; NONCE] = random();
     let payload = Payload { msg, aad: &aad(place) };
-    let ciphertext = cipher.encrypt(&Nonce::from(nonce), payload).expect("files are far below AES-GCM's limit");
+    let ciphertext =
+        cipher.encrypt(&Nonce::from(nonce), payload).expect("files are far below AES-GCM's limit");
     [MAGIC.as_slice(), &nonce, &ciphertext].concat()
 }
 

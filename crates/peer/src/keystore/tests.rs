@@ -7,6 +7,10 @@ fn passphrase(text: &str) -> Protection {
     Protection::Passphrase(Passphrase::new(text))
 }
 
+fn record(key: &str, value: &[u8]) -> (String, Vec<u8>) {
+    (key.to_owned(), value.to_vec())
+}
+
 fn entries(keystore: &Keystore, kind: Kind) -> Vec<(String, Vec<u8>)> {
     let mut entries: Vec<_> =
         keystore.entries(kind).unwrap().into_iter().map(|(name, value)| (name, value.to_vec())).collect();
@@ -18,7 +22,8 @@ fn entries(keystore: &Keystore, kind: Kind) -> Vec<(String, Vec<u8>)> {
 fn gives_back_what_was_written() {
     for protection in [passphrase("correct horse"), Protection::FilePermissions] {
         let directory = tempfile::tempdir().unwrap();
-        let keystore = Keystore::create(directory.path(), &protection, b"keys", &[("self/chain", b"[]")]).unwrap();
+        let keystore =
+            Keystore::create(directory.path(), &protection, b"keys", &[record("self/chain", b"[]")]).unwrap();
         keystore.write(Kind::Record, "contact/p1", b"old").unwrap();
         keystore.write(Kind::Record, "contact/p1", b"new").unwrap();
         keystore.write(Kind::Record, "gone", b"gone").unwrap();
@@ -29,7 +34,8 @@ fn gives_back_what_was_written() {
         drop(keystore);
 
         let keystore = Keystore::open(directory.path(), &protection).unwrap();
-        let records = vec![("contact/p1".to_owned(), b"new".to_vec()), ("self/chain".to_owned(), b"[]".to_vec())];
+        let records =
+            vec![("contact/p1".to_owned(), b"new".to_vec()), ("self/chain".to_owned(), b"[]".to_vec())];
         assert_eq!(entries(&keystore, Kind::Record), records);
         assert_eq!(entries(&keystore, Kind::Inbox), vec![("key".to_owned(), vec![7; 32])]);
         assert_eq!(keystore.keyring().unwrap().as_slice(), b"other keys");
@@ -130,7 +136,8 @@ fn only_the_owner_can_read() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("keystore");
-    let keystore = Keystore::create(&directory, &Protection::FilePermissions, b"keys", &[("a", b"b")]).unwrap();
+    let keystore =
+        Keystore::create(&directory, &Protection::FilePermissions, b"keys", &[record("a", b"b")]).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for file in [HEADER, KEYRING, LOCK] {
@@ -155,7 +162,10 @@ const COUNTER: &str = "counter";
 #[test]
 fn survives_being_killed_while_writing() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Keystore::create(directory.path(), &Protection::FilePermissions, &[0; 64], &[(COUNTER, b"0")]).unwrap());
+    drop(
+        Keystore::create(directory.path(), &Protection::FilePermissions, &[0; 64], &[record(COUNTER, b"0")])
+            .unwrap(),
+    );
     for kill_after in KILL_AFTER {
         let acknowledged = write_and_die(directory.path(), kill_after);
         let keystore = Keystore::open(directory.path(), &Protection::FilePermissions).unwrap();
@@ -197,7 +207,8 @@ fn write_and_die(directory: &Path, kill_after: u64) -> u64 {
 fn writing_process() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
     let keystore = Keystore::open(Path::new(&directory), &Protection::FilePermissions).unwrap();
-    let start: u64 = String::from_utf8(entries(&keystore, Kind::Record)[0].1.clone()).unwrap().parse().unwrap();
+    let start: u64 =
+        String::from_utf8(entries(&keystore, Kind::Record)[0].1.clone()).unwrap().parse().unwrap();
     let end = Instant::now() + std::time::Duration::from_secs(60);
     for number in (start + 1..).take_while(|_| Instant::now() < end) {
         keystore.write(Kind::Record, COUNTER, number.to_string().as_bytes()).unwrap();
