@@ -30,7 +30,8 @@ pub struct ChainStatement {
     pub salt: Option<Salt>,
     /// The root keys, 1 to 3.
     pub keys: Vec<PublicKey>,
-    /// How many of them must sign this statement.
+    /// How many of them must sign this statement, and at least how many keys the next one. Everything but the chain
+    /// takes one signature.
     pub thr: u8,
     /// Commitments to the keys that may sign the next statement; empty if the peer can never rotate (guests).
     pub next: Vec<KeyHash>,
@@ -225,7 +226,7 @@ impl Chain {
     }
 
     fn verify_inception(compact: &str) -> Result<Self, Error> {
-        let (payload, id, statement) = verify_statement(compact)?;
+        let VerifiedStatement { payload, statement, id, .. } = verify_statement(compact)?;
         if statement.seq != 0 {
             return Err(Error::new(Code::Malformed, "chain does not begin with its inception"));
         }
@@ -234,13 +235,17 @@ impl Chain {
     }
 
     fn push(&mut self, compact: &str) -> Result<(), Error> {
-        let (_, id, statement) = verify_statement(compact)?;
+        let VerifiedStatement { statement, id, signers, .. } = verify_statement(compact)?;
         let (_, head, before) = self.last();
         if statement.seq != before.seq + 1 || statement.prev != Some(*head) {
             return Err(Error::new(Code::Malformed, "chain statements out of order"));
         }
         if !statement.keys.iter().all(|key| before.next.contains(&key.commitment())) {
             return Err(Code::PrerotationMismatch.into());
+        }
+        // Otherwise whoever gets hold of one committed key could take the threshold down alone.
+        if signers < usize::from(before.thr) {
+            return Err(Error::new(Code::BadSignature, "fewer signatures than the statement before demands"));
         }
         self.statements.push((compact.to_owned(), id, statement));
         Ok(())
@@ -251,8 +256,16 @@ impl Chain {
     }
 }
 
+/// A statement that enough of its own keys signed.
+struct VerifiedStatement {
+    payload: Vec<u8>,
+    statement: ChainStatement,
+    id: DocumentId,
+    signers: usize,
+}
+
 /// Verifies that `thr` different keys of the statement signed it.
-fn verify_statement(joined: &str) -> Result<(Vec<u8>, DocumentId, ChainStatement), Error> {
+fn verify_statement(joined: &str) -> Result<VerifiedStatement, Error> {
     let signatures: Vec<Jws<'_>> = split_signatures(joined)
         .take(MAX_CHAIN_KEYS + 1)
         .map(|compact| Jws::parse(compact, ChainStatement::TYPE))
@@ -277,5 +290,5 @@ fn verify_statement(joined: &str) -> Result<(Vec<u8>, DocumentId, ChainStatement
         return Err(Error::new(Code::BadSignature, "fewer signatures than the threshold"));
     }
     let id = DocumentId::of(ChainStatement::TYPE, &payload);
-    Ok((payload, id, statement))
+    Ok(VerifiedStatement { payload, statement, id, signers: signers.len() })
 }
