@@ -250,4 +250,4 @@ pub(crate) fn split_signatures(joined: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

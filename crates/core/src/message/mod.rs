@@ -76,7 +76,7 @@ impl Letter {
         };
         check_subject(certificate.peer, certificate.a, &chain)?;
         check_time(certificate.iat, certificate.exp, now)?;
-        let b = self.newest_b(&chain, known)?;
+        let b = self.newest_b(&chain, known, now)?;
         if b.as_ref().is_some_and(|b| !b.locations.contains(&certificate.location())) {
             return Err(Code::LocationRevoked.into());
         }
@@ -110,11 +110,12 @@ impl Letter {
     }
 
     /// The newer of the letter's B and the known one; a B under an older chain statement is void.
-    fn newest_b(&self, chain: &Chain, known: Option<&Writer>) -> Result<Option<Signed<B>>, Error> {
+    fn newest_b(&self, chain: &Chain, known: Option<&Writer>, now: Time) -> Result<Option<Signed<B>>, Error> {
         let known = known.and_then(|known| known.b.clone()).filter(|b| b.a == chain.seq());
         let Some(compact) = &self.b else { return Ok(known) };
         let shown: Signed<B> = chain.verify_document(compact)?;
         check_subject(shown.peer, shown.a, chain)?;
+        check_time(shown.iat, shown.exp, now)?;
         match known {
             Some(known) if known.seq > shown.seq => Ok(Some(known)),
             Some(known) if known.seq == shown.seq && known.id() != shown.id() => Err(Code::Fork.into()),
@@ -154,3 +155,6 @@ fn check_fresh(iat: Time, lifetime: u64, now: Time) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
