@@ -1,0 +1,43 @@
+//! `openpeer demo`: two people on two independent domains meet, and every server dies without their noticing.
+//!
+//! Everything is real: two servers and two peers, each a process of its own with its own keys and data, on free loopback
+//! ports. `story` is what happens, `account` what is told of it. Whatever goes wrong, the processes end with this one
+//! and their folder goes with them.
+
+mod account;
+mod domain;
+mod file;
+mod person;
+mod process;
+mod story;
+
+use crate::failure::Failure;
+use crate::output::Output;
+use story::Story;
+
+pub(crate) async fn run(output: Output) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new().prefix("openpeer-demo-").tempdir()?;
+    // The story, and with it every process, ends before the folder goes.
+    let account = tokio::select! {
+        account = Story::new(folder.path(), output).tell() => account?,
+        () = interruption() => return Err(Failure::new("cancelled", "interrupted")),
+    };
+    output.result(&account, || account.words())
+}
+
+async fn interruption() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    // If signals cannot be caught, they end the process by themselves.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
