@@ -9,7 +9,8 @@ use crate::defaults::{
     TICKETS_ISSUED, TRICKLE_INTERVAL,
 };
 use crate::document::{
-    Age, B, Bundle, Chain, LocationCertificate, PeerId, Pin, Reach, Signed, check_subject, check_time,
+    Age, B, Bundle, Chain, FinderMailbox, LocationCertificate, PeerId, Pin, Reach, Signed, check_subject,
+    check_time,
 };
 use crate::frame::{ExchangeId, Frame, Header};
 use crate::key::KeyId;
@@ -525,7 +526,7 @@ impl PeerMachine {
         let Some(pair) = self.pair_key(peer, link) else { return };
         let reach = self.own_reach();
         let finders = reach.as_ref().map(|reach| reach.finders.clone()).unwrap_or_default();
-        let tickets = finders.iter().map(|finder| self.issue_tickets(&finder.domain)).collect();
+        let tickets = finders.iter().map(|finder| self.issue_tickets(finder)).collect();
         let documents = Documents {
             a: self.chain().compacts().map(str::to_owned).collect(),
             location: self.own_certificate().map(|certificate| certificate.compact().to_owned()),
@@ -541,8 +542,8 @@ impl PeerMachine {
         self.send_control(link, &Control::Documents(Box::new(documents)));
     }
 
-    fn issue_tickets(&mut self, domain: &Domain) -> Vec<Ticket> {
-        let Some(key) = self.ticket_key(domain).cloned() else { return Vec::new() };
+    fn issue_tickets(&mut self, finder: &FinderMailbox) -> Vec<Ticket> {
+        let Some(key) = self.ticket_key(finder).cloned() else { return Vec::new() };
         (0..TICKETS_ISSUED).map(|_| key.issue(self.now, self.random())).collect()
     }
 

@@ -163,7 +163,7 @@ impl PeerMachine {
         let finder = self.own_mailboxes(MailboxKind::Location).into_iter().next()?;
         let inbox = self.own_inbox()?;
         let random = self.random();
-        let ticket = self.ticket_key(&finder.domain).map(|key| key.issue(self.now, random));
+        let ticket = self.ticket_key(&finder).map(|key| key.issue(self.now, random));
         Some(ReplyTo { finder, inbox, ticket })
     }
 
