@@ -123,6 +123,8 @@ pub const MAX_STORED_KNOCKS: usize = 8;
 pub const MAX_STORED_KNOCK_BYTES: usize = 10 * 1024;
 /// Life of minted TURN credentials, milliseconds.
 pub const TURN_CREDENTIAL_LIFE: u64 = HOUR;
+/// How long before their end a location renews its TURN credentials, milliseconds.
+pub const TURN_RENEW_BEFORE: u64 = 10 * MINUTE;
 /// Time a draining finder gives its sessions, milliseconds.
 pub const DRAIN_TIME: u64 = 10 * SECOND;
 

@@ -204,7 +204,8 @@ impl PeerMachine {
             }
             Header::Replaced {} => self.finder_replaced(id),
             Header::Drain { .. } => self.finder_drains(id),
-            Header::Attach { .. } | Header::Admit { .. } | Header::Admitted { .. } => {}
+            Header::Admitted { turn } => self.finder_admitted(id, turn),
+            Header::Attach { .. } | Header::Admit { .. } => {}
         }
     }
 
@@ -273,6 +274,15 @@ impl PeerMachine {
             self.stop_timer(&Timer::Connection(id));
             self.home_attached(&domain, tickets, turn);
         }
+    }
+
+    /// Fresh TURN credentials; only our own finders are asked for some.
+    fn finder_admitted(&mut self, id: ConnectionId, turn: Vec<crate::frame::TurnServer>) {
+        let Some(connection) = self.connections.get(&id).filter(|connection| connection.attached) else {
+            return;
+        };
+        let domain = connection.domain.clone();
+        self.take_turn(&domain, turn);
     }
 
     fn finder_replaced(&mut self, id: ConnectionId) {

@@ -220,12 +220,10 @@ impl PeerMachine {
     /// Asks our finder for fresh TURN credentials, with a ticket that we issue to ourselves.
     pub(super) fn renew_turn(&mut self, domain: &Domain) {
         let random = self.random();
-        let Some(Home { mailbox: Some(mailbox), tickets: Some(key), connection: Some(connection), .. }) =
-            self.homes.get(domain)
-        else {
-            return;
-        };
-        let (connection, to, ticket) = (*connection, MailboxId::of(mailbox), key.issue(self.now, random));
+        let Some(home) = self.homes.get(domain) else { return };
+        let (Some(connection), Some((url, Some(key)))) = (home.connection, &home.attached) else { return };
+        let Some(mailbox) = home.places.get(url).and_then(|place| place.mailbox) else { return };
+        let (to, ticket) = (MailboxId::of(&mailbox), key.issue(self.now, random));
         self.send_frame(connection, &Frame::bare(Header::Admit { to, ticket }));
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Freshness(LinkId),
     /// Changed documents of ours wait to be sent on a link.
     Documents(LinkId),
+    /// TURN credentials of a home are about to end.
+    Turn(Domain),
     /// A claim waited too long for its domain to be reached.
     Claim(RequestId),
 }
@@ -57,6 +59,7 @@ impl PeerMachine {
             Timer::Link(link) => self.link_timeout(link),
             Timer::Freshness(link) => self.freshness_settled(link),
             Timer::Documents(link) => self.send_documents(link),
+            Timer::Turn(domain) => self.renew_turn(&domain),
             Timer::Claim(request) => self.claim_timeout(request),
         }
     }
