@@ -3,7 +3,7 @@ use super::timer::Timer;
 use super::{ConnectionId, Event, Operation, Output, PeerMachine};
 use crate::defaults::{
     ATTACH_RETRY_IDLE, ATTACH_RETRY_MAX, ATTACH_RETRY_MIN, ATTACH_RETRY_PATIENCE, DOCUMENT_FRESHNESS,
-    MAX_FINDERS,
+    MAX_FINDERS, TURN_RENEW_BEFORE,
 };
 use crate::document::{DomainDocument, FinderEntry, FinderMailbox};
 use crate::encoding::hash_fields;
