@@ -39,7 +39,7 @@ fn one_link_over_a_lossy_network(seed: u64) {
     let (near, far) = net.open_channel(SEEKER, "first");
     let message = |number: u8| vec![number; 700 * usize::from(number)];
     net.write_all(SEEKER, near, (1..6).map(message));
-    net.restart_ice(if seed % 2 == 0 { SEEKER } else { ANSWERER });
+    net.restart_ice(if seed.is_multiple_of(2) { SEEKER } else { ANSWERER });
     net.write_all(SEEKER, near, (6..12).map(message));
     let (back, front) = net.open_channel(ANSWERER, "second");
     net.write_all(ANSWERER, back, [b"answer".to_vec()]);

@@ -180,11 +180,13 @@ impl LinkMachine {
         if hosts >= MAX_HOST_CANDIDATES || !is_usable(address, self.config.allow_loopback) {
             return;
         }
-        if let Ok(candidate) = str0m::Candidate::host(address, "udp") {
+        if let Ok(candidate) = str0m::Candidate::host(address, "udp")
+            && !self.config.relay_only
+        {
             self.add_local(candidate);
-            self.gathering.add_local(address, now);
-            self.tick(now);
         }
+        self.gathering.add_local(address, now);
+        self.tick(now);
     }
 
     pub(super) fn remove_address(&mut self, address: SocketAddr, now: Instant) {

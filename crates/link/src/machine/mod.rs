@@ -63,6 +63,8 @@ pub struct MachineConfig {
     pub allow_loopback: bool,
     /// Which private addresses of the peer are checked.
     pub private_candidates: PrivateCandidates,
+    /// Whether only relays are used, so that the peer learns no address of this device.
+    pub relay_only: bool,
     /// The link must be open this long after it was started.
     pub connect_timeout: Duration,
     /// How long a link without a path is kept.
@@ -74,6 +76,7 @@ impl Default for MachineConfig {
         Self {
             allow_loopback: false,
             private_candidates: PrivateCandidates::Always,
+            relay_only: false,
             connect_timeout: CONNECT_TIMEOUT,
             paused_retention: PAUSED_RETENTION,
         }
@@ -271,6 +274,7 @@ impl LinkMachine {
             Input::Datagram { source, local, payload } => self.handle_datagram(source, local, payload, now),
             Input::AddressUp(address) => self.add_address(address, now),
             Input::AddressDown(address) => self.remove_address(address, now),
+            Input::Server(Server::Stun(_)) if self.config.relay_only => {}
             Input::Server(server) => self.gathering.add_server(server, now),
             Input::ServerUnusable(kind, outcome) => self.gathering.note_unused(kind, outcome),
             Input::GatheringComplete => self.gathering.complete(),

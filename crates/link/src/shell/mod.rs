@@ -31,6 +31,9 @@ pub struct LinkConfig {
     pub servers: Vec<IceServer>,
     /// Which private addresses of the peer are checked: all for contacts, not a stranger's.
     pub private_candidates: PrivateCandidates,
+    /// Whether only relays are used, so that the peer learns no address of this device. Without a TURN server such a
+    /// link fails.
+    pub relay_only: bool,
     /// The link must be open this long after it was started.
     pub connect_timeout: Duration,
     /// How long a link without a path is kept.
@@ -93,6 +96,7 @@ impl Default for LinkConfig {
             interfaces: Interfaces::Usable,
             servers: Vec::new(),
             private_candidates: PrivateCandidates::Always,
+            relay_only: false,
             connect_timeout: CONNECT_TIMEOUT,
             paused_retention: PAUSED_RETENTION,
         }
@@ -145,6 +149,7 @@ impl Link {
         let machine_config = MachineConfig {
             allow_loopback: config.interfaces != Interfaces::Usable,
             private_candidates: config.private_candidates,
+            relay_only: config.relay_only,
             connect_timeout: config.connect_timeout,
             paused_retention: config.paused_retention,
         };
