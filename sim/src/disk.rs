@@ -4,6 +4,7 @@ use openpeer_core::key::{InboxSecret, KeyId, Keyring, RecoveryCode, Seed};
 use openpeer_core::peer::{Config, RECORD_CHAIN};
 use openpeer_core::uri::Domain;
 use openpeer_core::{Error, Time};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What one location keeps: everything that survives its process, and everything a thief of the device gets.
@@ -43,11 +44,12 @@ impl Disk {
         Ok((Self::new(root, &chain, domains, dice), code))
     }
 
-    /// Another location of the same peer: it imports the root, and nothing else but the contacts.
+    /// Another location of the same peer: it imports the root and the contacts, without what belongs to one pair of
+    /// locations.
     pub(crate) fn import(&self, dice: &mut Dice) -> Result<Self, Error> {
         let mut disk = Self::new(self.root.clone(), &self.chain()?, self.domains.clone(), dice);
         let contacts = self.records.iter().filter(|(key, _)| key.starts_with("contact/"));
-        disk.records.extend(contacts.map(|(key, value)| (key.clone(), value.clone())));
+        disk.records.extend(contacts.filter_map(|(key, value)| Some((key.clone(), shareable(value)?))));
         Ok(disk)
     }
 
@@ -95,4 +97,16 @@ impl Disk {
         }
         Ok(keyring)
     }
+}
+
+/// A contact's record without tickets, pair keys, pre-shared keys and unanswered knocks.
+fn shareable(contact: &[u8]) -> Option<Vec<u8>> {
+    let mut contact: Value = serde_json::from_slice(contact).ok()?;
+    contact["knock"] = Value::Null;
+    for location in contact["locations"].as_object_mut()?.values_mut() {
+        location["tickets"] = Value::Array(Vec::new());
+        location["pair"] = Value::Null;
+        location["psks"] = Value::Array(Vec::new());
+    }
+    serde_json::to_vec(&contact).ok()
 }

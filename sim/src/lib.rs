@@ -27,6 +27,7 @@ mod directory;
 mod disk;
 mod network;
 mod schedule;
+pub mod story;
 mod trace;
 mod world;
 

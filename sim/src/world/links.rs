@@ -260,6 +260,10 @@ impl World {
             EndOwner::Peer { peer, life, link } => self.feed_alive(peer, life, Input::LinkOpen { link }),
             EndOwner::Client(client) => self.clients[client.0].opened.push(id),
         }
+        let early = self.ends.get_mut(&id).map(|end| std::mem::take(&mut end.stalled)).unwrap_or_default();
+        for message in early {
+            self.message_arrives(id, message);
+        }
     }
 
     pub(super) fn send_control(&mut self, from: EndId, bytes: Vec<u8>) {
@@ -278,7 +282,8 @@ impl World {
 
     fn message_arrives(&mut self, to: EndId, message: Message) {
         let Some(end) = self.ends.get_mut(&to) else { return };
-        if !end.stalled.is_empty() {
+        // Data may overtake the last packet of the handshake; SCTP holds it back until then.
+        if end.partner.is_none() || !end.stalled.is_empty() {
             return end.stalled.push(message);
         }
         let owner = end.owner;

@@ -34,6 +34,8 @@ pub(super) struct PeerNode {
     fuse: Option<u32>,
     pub(super) diary: Vec<(Time, peer::Event)>,
     pub(super) open_requests: BTreeMap<RequestId, Time>,
+    /// Links that are open by what the user was told.
+    pub(super) open_links: BTreeMap<LinkId, PeerId>,
     hostile: Option<OutputTamper>,
     wakes: (Time, u32),
 }
@@ -83,6 +85,14 @@ impl World {
         self.add_device(name, disk, code)
     }
 
+    /// A user tells running locations of one peer of each other; one that is left out is revoked.
+    pub fn tell_siblings(&mut self, locations: &[Peer]) {
+        let siblings: Vec<KeyId> = locations.iter().map(|peer| self.location(*peer)).collect();
+        for peer in locations {
+            self.feed(*peer, Input::SetSiblings { siblings: siblings.clone() });
+        }
+    }
+
     /// A device with a copy of another one's disk: a thief's, or a restored backup.
     pub fn add_copy(&mut self, of: Peer, name: &str) -> Peer {
         let disk = self.peers[of.0].disk.clone();
@@ -104,6 +114,7 @@ impl World {
             fuse: None,
             diary: Vec::new(),
             open_requests: BTreeMap::new(),
+            open_links: BTreeMap::new(),
             hostile: None,
             wakes: (self.now, 0),
         });
@@ -131,17 +142,31 @@ impl World {
     /// Ends a peer's program at once: what it did not carry out never happens.
     pub fn crash(&mut self, peer: Peer) {
         self.record("crash", &[&peer.0.to_be_bytes()]);
+        let now = self.now;
+        let gone = self.peers[peer.0]
+            .disk
+            .domains
+            .clone()
+            .into_iter()
+            .map(|domain| (now, peer::Event::Offline(domain)));
+        self.peers[peer.0].diary.extend(gone);
         let Some(program) = self.peers[peer.0].program.take() else { return };
         self.drop_streams_of(peer);
         for end in program.links.into_values() {
             self.vanish(end);
         }
         self.peers[peer.0].open_requests.clear();
+        self.peers[peer.0].open_links.clear();
     }
 
     /// Ends a peer's program before it carries out its next `outputs`th output.
     pub fn light_fuse(&mut self, peer: Peer, outputs: u32) {
         self.peers[peer.0].fuse = Some(outputs);
+    }
+
+    /// Takes back [`Self::light_fuse`].
+    pub fn put_out_fuse(&mut self, peer: Peer) {
+        self.peers[peer.0].fuse = None;
     }
 
     /// Whether a peer's program runs.
@@ -207,6 +232,46 @@ impl World {
     /// All peers.
     pub fn peers(&self) -> impl Iterator<Item = Peer> + use<> {
         (0..self.peers.len()).map(Peer)
+    }
+
+    /// Links that are open by what a peer's user was told, and with whom.
+    #[must_use]
+    pub fn open_links(&self, peer: Peer) -> Vec<(LinkId, PeerId)> {
+        self.peers[peer.0].open_links.iter().map(|(link, other)| (*link, *other)).collect()
+    }
+
+    /// Everybody whom a peer's machine knows, and what they are to its user.
+    #[must_use]
+    pub fn contacts(&self, peer: Peer) -> Vec<(PeerId, ContactState)> {
+        let machine = self.peers[peer.0].program.as_ref().map(|program| &program.machine);
+        machine
+            .into_iter()
+            .flat_map(|machine| machine.contacts().map(|entry| (entry.peer, entry.state)))
+            .collect()
+    }
+
+    /// Whether a peer's machine last said that it can be found through all its domains.
+    #[must_use]
+    pub fn is_online(&self, peer: Peer) -> bool {
+        let last = |domain: &openpeer_core::uri::Domain| {
+            self.diary(peer).iter().rev().find_map(|(_, event)| match event {
+                peer::Event::Online(at) if at == domain => Some(true),
+                peer::Event::Offline(at) if at == domain => Some(false),
+                _ => None,
+            })
+        };
+        self.is_running(peer)
+            && self.peers[peer.0].disk.domains.iter().all(|domain| last(domain) == Some(true))
+    }
+
+    /// How a request ended: with a link or an error; `None` while it has not.
+    #[must_use]
+    pub fn outcome(&self, peer: Peer, request: RequestId) -> Option<Result<LinkId, Error>> {
+        self.diary(peer).iter().find_map(|(_, event)| match event {
+            peer::Event::LinkOpen { link, request: Some(r), .. } if *r == request => Some(Ok(*link)),
+            peer::Event::RequestFailed { request: r, error } if *r == request => Some(Err(error.clone())),
+            _ => None,
+        })
     }
 
     /// What a machine knows of somebody.
@@ -550,15 +615,5 @@ impl World {
         if let Some(program) = self.program(peer) {
             program.links.remove(&link);
         }
-    }
-
-    /// Errors with which a peer's requests ended, oldest first.
-    #[must_use]
-    pub fn failures(&self, peer: Peer) -> Vec<(RequestId, Error)> {
-        let failure = |(_, event): &(Time, peer::Event)| match event {
-            peer::Event::RequestFailed { request, error } => Some((*request, error.clone())),
-            _ => None,
-        };
-        self.diary(peer).iter().filter_map(failure).collect()
     }
 }

@@ -30,6 +30,11 @@ impl World {
         &self.watch.violations
     }
 
+    /// Notes that something went wrong that a story watches over.
+    pub fn report(&mut self, what: String) {
+        self.violation(what);
+    }
+
     pub(super) fn violation(&mut self, what: String) {
         let since = self.now.millis_since(crate::defaults::BEGINNING);
         self.watch.violations.push(format!("after {since} ms: {what}"));
@@ -65,8 +70,12 @@ impl World {
                 if let Some(request) = request {
                     self.peers[peer.0].open_requests.remove(request);
                 }
+                self.peers[peer.0].open_links.insert(*link, *other);
                 self.check_consent(peer, *other);
                 self.check_identity(peer, *link, *other, *location);
+            }
+            Event::LinkEnded { link, .. } => {
+                self.peers[peer.0].open_links.remove(link);
             }
             _ => {}
         }
