@@ -29,7 +29,7 @@ pub enum PrivateCandidates {
     #[default]
     Always,
     /// Those of a peer that has the same server-reflexive IP address: for strangers, who could otherwise make this
-    /// device probe its own network.
+    /// device probe its own network. Development mode, which allows loopback, takes all.
     SharedReflexive,
 }
 

@@ -6,6 +6,7 @@ use openpeer_link::{
     Channel, ChannelOptions, EndReason, Interfaces, Link, LinkConfig, LinkEvent, PathKind, Role,
 };
 use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -159,4 +160,70 @@ async fn carries_64_mib_across_an_ice_restart_with_a_slow_reader() {
     let control = seeker.control();
     control.send(b"after").await.unwrap();
     timeout(LONG, answerer.control().recv()).await.unwrap().unwrap();
+}
+
+/// Where the test below collects what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Everything that a subscriber of this level gets to see while the guard lives, on this thread.
+    fn collect(&self, level: tracing::Level) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn no_address_is_logged_at_info_and_no_secret_at_all() {
+    let info = Log::default();
+    let guard = info.collect(tracing::Level::INFO);
+    tracing::info!("logging works");
+    let (seeker, answerer, _) = open_link().await;
+    seeker.control().send(b"hello").await.unwrap();
+    timeout(LONG, answerer.control().recv()).await.unwrap().unwrap();
+    seeker.close().await;
+    let config = LinkConfig { connect_timeout: Duration::from_millis(100), ..config() };
+    let lonely = Link::prepare(&config, Role::Seeker).unwrap();
+    let lonely = lonely.start(&Link::prepare(&config, Role::Answerer).unwrap().local_parameters()).unwrap();
+    assert_eq!(timeout(LONG, lonely.opened()).await.unwrap(), Err(EndReason::ConnectTimeout));
+    drop(guard);
+    let text = info.text();
+    assert!(text.contains("logging works"));
+    assert!(!text.contains("127.0.0.1") && !text.contains("::1"), "an address is in the log:\n{text}");
+
+    let all = Log::default();
+    let guard = all.collect(tracing::Level::DEBUG);
+    let seeker = Link::prepare(&self::config(), Role::Seeker).unwrap();
+    let answerer = Link::prepare(&self::config(), Role::Answerer).unwrap();
+    let (find, answer) = (seeker.local_parameters(), answerer.local_parameters());
+    let (seeker, answerer) = (seeker.start(&answer).unwrap(), answerer.start(&find).unwrap());
+    timeout(LONG, async { tokio::try_join!(seeker.opened(), answerer.opened()) }).await.unwrap().unwrap();
+    drop(guard);
+    let text = all.text();
+    assert!(text.contains("DTLS"));
+    assert!(
+        !text.contains(&find.ice.pwd) && !text.contains(&answer.ice.pwd),
+        "a password is in the log:\n{text}"
+    );
 }

@@ -276,8 +276,8 @@ impl LinkMachine {
     fn must_withhold(&self, candidate: &str0m::Candidate) -> bool {
         let ip = candidate.addr().ip();
         self.config.private_candidates == PrivateCandidates::SharedReflexive
+            && !self.config.allow_loopback
             && is_private(ip)
-            && !(self.config.allow_loopback && ip.is_loopback())
             && !self.locals.reflexive_ips().any(|ip| self.remotes.is_reflexive(ip))
     }
 

@@ -306,6 +306,12 @@ impl LinkMachine {
         self.transmits.pop_front()
     }
 
+    /// Whether there is something to send.
+    #[must_use]
+    pub fn has_transmits(&self) -> bool {
+        !self.transmits.is_empty()
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()

@@ -61,16 +61,20 @@ impl Shared {
         shared
     }
 
-    /// Calls the machine, hands its events out and wakes the task.
+    /// Calls the machine, hands its events out and wakes the task if there is something to do for it.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut LinkMachine, Instant) -> T) -> T {
         let mut inner = self.lock();
+        let deadline = inner.machine.poll_timeout();
         let result = call(&mut inner.machine, Instant::now());
         let happened = inner.settle();
+        let has_work = inner.machine.has_transmits() || inner.machine.poll_timeout() != deadline;
         drop(inner);
         if happened {
             self.changed.notify_waiters();
         }
-        self.wake.notify_one();
+        if has_work {
+            self.wake.notify_one();
+        }
         result
     }
 
@@ -218,12 +222,14 @@ impl Inner {
         true
     }
 
-    /// A program that never reads its events loses the oldest.
+    /// A program that never reads its events loses the oldest, and with it a channel that nobody would ever read.
     fn queue(&mut self, event: Queued) {
-        if self.events.len() >= MAX_EVENTS {
-            self.events.pop_front();
-        }
         self.events.push_back(event);
+        if self.events.len() > MAX_EVENTS
+            && let Some(Queued::Channel { key, .. }) = self.events.pop_front()
+        {
+            self.machine.close_channel(key, Instant::now());
+        }
     }
 
     fn take_candidate(&mut self) -> Option<Candidate> {
