@@ -179,3 +179,83 @@ fn next_ping() -> Instant {
     let spread = crate::random::unit().mul_add(2.0, -1.0) * PING_JITTER;
     Instant::now() + PING_INTERVAL.mul_f64(1.0 + spread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::finder::FinderShell;
+    use crate::metrics::Metrics;
+    use openpeer_core::defaults::SOURCE_RATE;
+    use openpeer_core::finder::{Finder, FinderConfig, Source};
+    use openpeer_core::key::Seed;
+    use openpeer_core::uri::{Domain, FinderUrl};
+    use openpeer_store::MemoryStore;
+    use std::sync::Arc;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+
+    type Client = WebSocketStream<DuplexStream>;
+
+    /// A session over a pipe of `buffer` bytes, in virtual time.
+    async fn start(buffer: usize) -> (Client, JoinHandle<()>, Arc<Metrics>, FinderShell) {
+        let domain_key = Seed::new([1; 32]);
+        let config = FinderConfig {
+            domain: Domain::from_text("a.test").unwrap(),
+            url: FinderUrl::from_text("wss://a.test/finder").unwrap(),
+            domain_key: domain_key.public_key(),
+            finder_secret: [2; 32].into(),
+            stun: Vec::new(),
+            turn: None,
+            source_rate: SOURCE_RATE,
+        };
+        let (machine, metrics) = (Finder::new(config, [3; 32]).unwrap(), Metrics::new());
+        let store = Arc::new(MemoryStore::new());
+        let finder = FinderShell::new(machine, domain_key, store, metrics.clone(), Clock::new());
+        let (ours, theirs) = duplex(buffer);
+        let socket = Box::new(accept(theirs, Bytes::new()).await);
+        let session = tokio::spawn(run(socket, finder.attend(Source([0; 8]))));
+        (WebSocketStream::from_raw_socket(ours, Role::Client, None).await, session, metrics, finder)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_session_lives_and_costs_less_than_200_bytes_a_minute() {
+        const MINUTES: u64 = 60;
+        let (mut client, session, metrics, _finder) = start(65_536).await;
+        let reader = tokio::spawn(async move { while let Some(Ok(_)) = client.next().await {} });
+        tokio::time::sleep(std::time::Duration::from_secs(60 * MINUTES)).await;
+        assert!(!session.is_finished());
+        let (sent, received) = (metrics.keepalive.bytes_out.get(), metrics.keepalive.bytes_in.get());
+        assert!((2 * (MINUTES - 10)..200 * MINUTES).contains(&(sent + received)), "{sent} and {received}");
+        reader.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_no_ping_is_dropped() {
+        let (client, session, metrics, _finder) = start(65_536).await;
+        timeout(4 * PING_INTERVAL, session).await.unwrap().unwrap();
+        assert_eq!(metrics.keepalive.bytes_in.get(), 0);
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_dropped_and_costs_no_memory() {
+        let (client, session, _metrics, finder) = start(16).await;
+        timeout(SEND_TIMEOUT * 2, session).await.unwrap().unwrap();
+        assert_eq!(finder.counters().sessions, 0);
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_pings_ends_the_session() {
+        let (mut client, session, metrics, _finder) = start(65_536).await;
+        for _ in 0..2 * MAX_CONTROL_FRAMES {
+            if client.send(Message::Ping(Bytes::from_static(b"flood"))).await.is_err() {
+                break;
+            }
+        }
+        while let Some(Ok(_)) = client.next().await {}
+        session.await.unwrap();
+        assert!(metrics.keepalive.bytes_in.get() <= u64::from(MAX_CONTROL_FRAMES + 1) * 11);
+    }
+}

@@ -1,6 +1,9 @@
 //! The server as its clients see it: real sockets on loopback.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are test code")]
 
 mod finder;
 mod names;
+mod operator;
 mod restart;
+mod slow;
 mod support;
