@@ -11,7 +11,8 @@ const REGISTRY: &str = include_str!("../../../docs/registry.md");
 
 /// The rows of the table under a heading, without head and rule.
 fn rows(heading: &str) -> Vec<&'static str> {
-    let section = REGISTRY.split("\n## ").find_map(|section| section.strip_prefix(heading)).unwrap_or_default();
+    let section =
+        REGISTRY.split("\n## ").find_map(|section| section.strip_prefix(heading)).unwrap_or_default();
     section.lines().filter(|line| line.starts_with("| `")).collect()
 }
 
