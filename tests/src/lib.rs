@@ -31,8 +31,9 @@ impl Domain {
     /// Starts a domain whose names everybody can claim.
     pub async fn start(name: &'static str) -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut domain =
-            Self { name, data: tempfile::tempdir().unwrap(), address: free, stun: free, server: None };
+        let data = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(data.path()).unwrap());
+        let mut domain = Self { name, data, address: free, stun: free, store, server: None };
         domain.serve().await;
         domain
     }
