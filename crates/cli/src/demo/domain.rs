@@ -1,11 +1,11 @@
 //! A domain's server as a process, and what it counts.
 
-use super::process::Process;
+use super::process::{Family, Process};
 use crate::failure::Failure;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::ops::Sub;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -13,6 +13,7 @@ pub(super) struct DomainServer {
     process: Process,
     pub(super) name: &'static str,
     listen: SocketAddr,
+    stun: SocketAddr,
     /// The certificate authority to trust.
     pub(super) cacert: PathBuf,
     metrics: SocketAddr,
@@ -37,28 +38,30 @@ pub(super) struct Traffic {
 
 impl DomainServer {
     /// Starts a server with keys, data and certificate of its own on free ports; returns once it serves.
-    pub(super) async fn start(folder: &Path, name: &'static str) -> Result<Self, Failure> {
-        let data = folder.join(name).display().to_string();
+    pub(super) async fn start(family: &Family, name: &'static str) -> Result<Self, Failure> {
+        let data = family.folder().join(name).display().to_string();
         let arguments = [
             ["serve", "--dev", "--until-stdin-ends"].as_slice(),
             &["--domain", name, "--data", &data],
             &["--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--metrics", "127.0.0.1:0"],
         ];
         let arguments: Vec<_> = arguments.concat().into_iter().map(str::to_owned).collect();
-        let mut process = Process::start(folder, name, &arguments)?;
+        let mut process = Process::start(family, name, &arguments)?;
         let account = process.line().await?;
         let address = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-        match (address(&account["listen"][0]), address(&account["metrics"]), account["cacert"].as_str()) {
-            (Some(listen), Some(metrics), Some(cacert)) => {
-                Ok(Self { process, name, listen, cacert: cacert.into(), metrics, own_http: 0 })
+        let addresses = [&account["listen"][0], &account["stun"], &account["metrics"]].map(address);
+        match (addresses, account["cacert"].as_str()) {
+            ([Some(listen), Some(stun), Some(metrics)], Some(cacert)) => {
+                Ok(Self { process, name, listen, stun, cacert: cacert.into(), metrics, own_http: 0 })
             }
             _ => Err(Failure::new("demo", format!("{name} does not serve: {account}"))),
         }
     }
 
     /// How peers find the server, as the domain is in no DNS.
-    pub(super) fn resolve_rule(&self) -> String {
-        format!("{}:443:{}", self.name, self.listen)
+    pub(super) fn resolve_rules(&self) -> [String; 2] {
+        [(443, self.listen), (self.stun.port(), self.stun)]
+            .map(|(port, to)| format!("{}:{port}:{to}", self.name))
     }
 
     /// What the server has counted until now, without what it costs to ask.
@@ -77,7 +80,7 @@ impl DomainServer {
     }
 
     /// Kills the server with SIGKILL; afterwards nothing listens any more.
-    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+    pub(super) async fn kill(&self) -> Result<(), Failure> {
         self.process.kill().await?;
         match TcpStream::connect(self.listen).await {
             Err(_) => Ok(()),

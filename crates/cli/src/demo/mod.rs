@@ -13,15 +13,19 @@ mod story;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use process::Family;
 use story::Story;
 
 pub(crate) async fn run(output: Output) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("openpeer-demo-").tempdir()?;
-    // The story, and with it every process, ends before the folder goes.
+    let family = Family::new(folder.path());
     let account = tokio::select! {
-        account = Story::new(folder.path(), output).tell() => account?,
-        () = interruption() => return Err(Failure::new("cancelled", "interrupted")),
+        account = Story::new(&family, output).tell() => account,
+        () = interruption() => Err(Failure::new("cancelled", "interrupted")),
     };
+    family.end().await;
+    folder.close()?;
+    let account = account?;
     output.result(&account, || account.words())
 }
 

@@ -1,7 +1,7 @@
 //! A peer as a process: somebody with a name, driven through `openpeer agent`.
 
 use super::domain::DomainServer;
-use super::process::Process;
+use super::process::{Family, Process};
 use crate::defaults::DEMO_PATIENCE;
 use crate::failure::Failure;
 use serde_json::{Value, json};
@@ -27,22 +27,22 @@ pub(super) struct Pending(u64);
 impl Person {
     /// Makes a peer, starts it, and waits until it can be found.
     pub(super) async fn start(
-        folder: &Path,
+        family: &Family,
         name: &'static str,
         home: &DomainServer,
         away: &DomainServer,
     ) -> Result<Self, Failure> {
-        let data = folder.join(name);
-        let files = folder.join(format!("{name}-files"));
+        let data = family.folder().join(name);
+        let files = family.folder().join(format!("{name}-files"));
         let options = options(&data, home, away);
         let make = Process::start(
-            folder,
+            family,
             name,
             &[vec!["id".to_owned(), "new".to_owned()], options.clone()].concat(),
         )?;
         make.finish().await?;
         let agent = ["agent", "--files", &files.display().to_string()].map(str::to_owned);
-        let process = Process::start(folder, name, &[agent.to_vec(), options].concat())?;
+        let process = Process::start(family, name, &[agent.to_vec(), options].concat())?;
         let mut person = Self {
             name,
             address: format!("{name}@{}", home.name),
@@ -93,6 +93,11 @@ impl Person {
         Ok(())
     }
 
+    /// Lets the agent close everything in good order.
+    pub(super) async fn leave(self) -> Result<(), Failure> {
+        self.process.finish().await
+    }
+
     async fn wait(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
         if let Some(at) = self.unread.iter().position(&is_it) {
             return Ok(self.unread.remove(at).unwrap_or_default());
@@ -119,7 +124,7 @@ fn options(data: &Path, home: &DomainServer, away: &DomainServer) -> Vec<String>
     options.extend(["--data".to_owned(), data.display().to_string()]);
     for server in [home, away] {
         options.extend(["--cacert".to_owned(), server.cacert.display().to_string()]);
-        options.extend(["--resolve".to_owned(), server.resolve_rule()]);
+        options.extend(server.resolve_rules().into_iter().flat_map(|rule| ["--resolve".to_owned(), rule]));
     }
     options
 }

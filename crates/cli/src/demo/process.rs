@@ -1,10 +1,11 @@
-//! A process of this very program, which speaks JSON lines.
+//! Processes of this very program, which speak JSON lines.
 
 use crate::failure::Failure;
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -18,20 +19,54 @@ const VARIABLES: &[&str] = &[
     "OPENPEER_PASSPHRASE_FILE",
 ];
 
-/// A running process. It is killed when this is dropped; should this process die without a chance to do that, it ends
-/// with its standard input.
+/// All processes of the demonstration. They are killed when this is dropped; should this process die without a chance to
+/// do that, they end with their standard input.
+#[derive(Clone)]
+pub(super) struct Family {
+    folder: PathBuf,
+    children: Arc<Mutex<Vec<Child>>>,
+}
+
+/// A running process. Its standard input ends when this is dropped.
 pub(super) struct Process {
     name: String,
-    child: Child,
+    id: Option<u32>,
+    family: Family,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
 }
 
+impl Family {
+    /// Nobody yet; data and logs go to the folder.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), children: Arc::default() }
+    }
+
+    /// Where data and logs are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Kills all that still run and waits until they are gone.
+    pub(super) async fn end(&self) {
+        while let Some(mut child) = self.take(|_| true) {
+            // It may have ended by itself; then it only has to be waited for.
+            let _ = child.kill().await;
+        }
+    }
+
+    fn take(&self, which: impl Fn(&Child) -> bool) -> Option<Child> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = children.iter().position(which)?;
+        Some(children.swap_remove(at))
+    }
+}
+
 impl Process {
-    /// Starts `openpeer --json ARGUMENTS`. What it logs goes to `NAME.log` in the folder.
-    pub(super) fn start(folder: &Path, name: &str, arguments: &[String]) -> Result<Self, Failure> {
-        let log = folder.join(format!("{name}.log"));
+    /// Starts `openpeer --json ARGUMENTS`. What it logs goes to `NAME.log`.
+    pub(super) fn start(family: &Family, name: &str, arguments: &[String]) -> Result<Self, Failure> {
+        let log = family.folder.join(format!("{name}.log"));
         let mut command = Command::new(std::env::current_exe()?);
         command
             .arg("--json")
@@ -50,7 +85,10 @@ impl Process {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("internal", "a child process has no pipes"));
         };
-        Ok(Self { name: name.to_owned(), child, input, lines: BufReader::new(output).lines(), log })
+        let id = child.id();
+        family.children.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+        let lines = BufReader::new(output).lines();
+        Ok(Self { name: name.to_owned(), id, family: family.clone(), input, lines, log })
     }
 
     /// Writes a line.
@@ -68,16 +106,24 @@ impl Process {
     }
 
     /// Waits for the end, after closing its input.
-    pub(super) async fn finish(mut self) -> Result<(), Failure> {
-        drop(self.input);
-        let status = self.child.wait().await?;
-        let message = || format!("{} ended with {status}", self.name);
-        if status.success() { Ok(()) } else { Err(Failure::new("demo", message())) }
+    pub(super) async fn finish(self) -> Result<(), Failure> {
+        let Self { name, id, family, input, .. } = self;
+        drop(input);
+        let Some(mut child) = family.take(|child| child.id() == id) else { return Ok(()) };
+        let status = child.wait().await?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Failure::new("demo", format!("{name} ended with {status}")))
+        }
     }
 
     /// Kills it with SIGKILL and waits until it is gone.
-    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
-        Ok(self.child.kill().await?)
+    pub(super) async fn kill(&self) -> Result<(), Failure> {
+        match self.family.take(|child| child.id() == self.id) {
+            Some(mut child) => Ok(child.kill().await?),
+            None => Ok(()),
+        }
     }
 
     fn ended(&self) -> Failure {

@@ -4,6 +4,7 @@ use super::account::{Account, Conversation, LinkAccount, ServerBytes, Step};
 use super::domain::{DomainServer, Traffic};
 use super::file;
 use super::person::Person;
+use super::process::Family;
 use crate::defaults::{DEMO_CHAT, DEMO_CHAT_INTERVAL, DEMO_FILE_BYTES, SETTLED_INTERVAL, SETTLED_READINGS};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, interval};
 
 /// The narrator.
 pub(super) struct Story<'a> {
-    folder: &'a Path,
+    family: &'a Family,
     output: Output,
     steps: Vec<Step>,
 }
@@ -31,9 +32,25 @@ struct Servers {
     b: DomainServer,
 }
 
+/// Names of what the two do while the servers live.
+const ALIVE: [&str; 4] = [
+    "servers alive: they chat",
+    "servers alive: they restart ICE",
+    "servers alive: they open a new channel",
+    "servers alive: Bob takes a file of 64 MiB",
+];
+
+/// And once they are dead.
+const DEAD: [&str; 4] = [
+    "servers dead: they chat",
+    "servers dead: they restart ICE",
+    "servers dead: they open a new channel",
+    "servers dead: Bob takes a file of 64 MiB",
+];
+
 impl<'a> Story<'a> {
-    pub(super) const fn new(folder: &'a Path, output: Output) -> Self {
-        Self { folder, output, steps: Vec::new() }
+    pub(super) const fn new(family: &'a Family, output: Output) -> Self {
+        Self { family, output, steps: Vec::new() }
     }
 
     pub(super) async fn tell(mut self) -> Result<Account, Failure> {
@@ -49,19 +66,18 @@ impl<'a> Story<'a> {
         let found = servers.settled().await?;
         let link = couple.describe_link().await?;
 
-        let file = self.folder.join("holiday.bin");
+        let file = self.family.folder().join("holiday.bin");
         file::make(file.clone()).await?;
-        self.output.note("\nThe servers are alive and have nothing to do:");
         let start = Instant::now();
-        let before_kill = self.converse(&mut couple, &file).await?;
+        let before_kill = self.converse(&mut couple, &file, ALIVE).await?;
         let talked = servers.traffic().await? - found;
         let minutes = start.elapsed().as_secs_f64() / 60.0;
         no_exchange(talked)?;
 
-        self.output.note("\nNow the servers are dead:");
-        self.kill(&mut servers).await?;
-        let mut after_kill = self.converse(&mut couple, &file).await?;
+        self.kill(&servers).await?;
+        let mut after_kill = self.converse(&mut couple, &file, DEAD).await?;
         after_kill.documents_update = Some(self.update_documents(&mut couple).await?);
+        tokio::try_join!(couple.alice.leave(), couple.bob.leave())?;
 
         let (first, contact) = (introduced - before, found - before_contact);
         let server_bytes = ServerBytes {
@@ -78,8 +94,8 @@ impl<'a> Story<'a> {
     async fn start_servers(&mut self) -> Result<Servers, Failure> {
         let start = Instant::now();
         let (a, b) = tokio::try_join!(
-            DomainServer::start(self.folder, "a.test"),
-            DomainServer::start(self.folder, "b.test")
+            DomainServer::start(self.family, "a.test"),
+            DomainServer::start(self.family, "b.test")
         )?;
         self.done("two domains start", start);
         Ok(Servers { a, b })
@@ -88,8 +104,8 @@ impl<'a> Story<'a> {
     async fn start_people(&mut self, servers: &Servers) -> Result<(Person, Person), Failure> {
         let start = Instant::now();
         let (mut alice, mut bob) = tokio::try_join!(
-            Person::start(self.folder, "alice", &servers.a, &servers.b),
-            Person::start(self.folder, "bob", &servers.b, &servers.a)
+            Person::start(self.family, "alice", &servers.a, &servers.b),
+            Person::start(self.family, "bob", &servers.b, &servers.a)
         )?;
         self.done("two people make their keys and go online", start);
         let start = Instant::now();
@@ -119,8 +135,11 @@ impl<'a> Story<'a> {
 
     async fn become_contacts_and_part(&mut self, couple: &mut Couple) -> Result<(), Failure> {
         let start = Instant::now();
-        let Couple { alice, bob, alice_link, .. } = couple;
-        tokio::try_join!(become_contact(alice), become_contact(bob))?;
+        // Each end shows its documents before it answers anything.
+        let Couple { alice, bob, alice_link, bob_link } = couple;
+        let echo = |link: &u64| json!({ "do": "echo", "link": link, "text": "ready?" });
+        tokio::try_join!(alice.call(echo(alice_link)), bob.call(echo(bob_link)))?;
+        tokio::try_join!(is_contact(alice), is_contact(bob))?;
         self.done("they are contacts and have each other's documents", start);
         let start = Instant::now();
         alice.call(json!({ "do": "close", "link": alice_link })).await?;
@@ -140,7 +159,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    async fn kill(&mut self, servers: &mut Servers) -> Result<(), Failure> {
+    async fn kill(&mut self, servers: &Servers) -> Result<(), Failure> {
         let start = Instant::now();
         servers.a.kill().await?;
         servers.b.kill().await?;
@@ -149,24 +168,29 @@ impl<'a> Story<'a> {
     }
 
     /// Chat, a new path, a new channel, a file: everything that a link can do.
-    async fn converse(&mut self, couple: &mut Couple, file: &Path) -> Result<Conversation, Failure> {
+    async fn converse(
+        &mut self,
+        couple: &mut Couple,
+        file: &Path,
+        [chat, restart, channel, transfer]: [&'static str; 4],
+    ) -> Result<Conversation, Failure> {
         let start = Instant::now();
         let messages = couple.chat().await?;
-        self.done("they chat", start);
+        self.done(chat, start);
 
         let start = Instant::now();
         couple.alice.call(json!({ "do": "restart-ice", "link": couple.alice_link })).await?;
         let still_there = couple.exchange_texts("after the restart").await?;
-        self.done("they restart ICE", start);
+        self.done(restart, start);
 
         let start = Instant::now();
         let echo = json!({ "do": "echo", "link": couple.bob_link, "text": "new" });
         let new_channel = couple.bob.call(echo).await?["echo"] == "new";
-        self.done("they open a new channel", start);
+        self.done(channel, start);
 
         let start = Instant::now();
         let received = couple.send_file(file).await?;
-        self.done("Bob takes a file of 64 MiB", start);
+        self.done(transfer, start);
         let file_ok = file::are_equal(file, &received).await?;
         expect(new_channel, "the new channel carries a message there and back")?;
         expect(file_ok, "the file is the one that was sent")?;
@@ -185,7 +209,7 @@ impl<'a> Story<'a> {
         couple.bob.forget("documents-updated").await?;
         couple.alice.call(json!({ "do": "renew-documents" })).await?;
         couple.bob.event("documents-updated").await?;
-        self.done("Alice writes her documents anew and Bob has them", start);
+        self.done("servers dead: Alice writes her documents anew and Bob has them", start);
         Ok(true)
     }
 
@@ -272,9 +296,8 @@ impl Couple {
     }
 }
 
-/// Waits until somebody has the other's documents and counts them as a contact.
-async fn become_contact(person: &mut Person) -> Result<(), Failure> {
-    person.event("documents-updated").await?;
+/// Somebody counts the other as a contact.
+async fn is_contact(person: &mut Person) -> Result<(), Failure> {
     let contacts = person.call(json!({ "do": "contacts" })).await?;
     expect(contacts[0]["state"] == "contact", "they are contacts")
 }
