@@ -52,7 +52,7 @@ pub struct Frame {
 pub enum Header {
     /// Finder to client, first frame of every connection.
     Hello {
-        /// A `hello` document signed by the domain key ([`crate::document::Hello`]).
+        /// A `hello` document signed by the domain key ([`crate::finder::Hello`]).
         jws: String,
     },
     /// Location to finder: open mailboxes.
