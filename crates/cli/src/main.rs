@@ -14,6 +14,7 @@ mod failure;
 mod output;
 mod progress;
 mod screen;
+mod signals;
 mod transfer;
 
 use args::Arguments;

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::FileProgress;
 use crate::screen::plain;
+use crate::signals::Signals;
 use crate::transfer::{self, Decision};
 use openpeer::{Channel, Event, Knock, Link, Peer};
 use openpeer_core::document::PeerId;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) async fn run(arguments: Listen, output: Output) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
     let peer = open(&arguments.peer).await?;
     let mut accepted = Vec::new();
     for who in &arguments.accept {
@@ -43,7 +45,7 @@ pub(super) async fn run(arguments: Listen, output: Output) -> Result<(), Failure
     })?;
     let result = tokio::select! {
         result = serve(&host, Desk::new(output, asked)) => result,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = signals.next() => Ok(()),
     };
     peer.close().await;
     result
@@ -53,7 +55,7 @@ async fn serve(host: &Host, mut desk: Desk) -> Result<(), Failure> {
     loop {
         tokio::select! {
             event = host.peer.next_event() => match event {
-                Some(event) => host.handle(event)?,
+                Some(event) => host.handle(event).await?,
                 None => return Err(openpeer::Error::Closed.into()),
             },
             () = desk.work() => {}
@@ -81,7 +83,7 @@ enum Request {
 }
 
 impl Host {
-    fn handle(&self, event: Event) -> Result<(), Failure> {
+    async fn handle(&self, event: Event) -> Result<(), Failure> {
         let output = self.output;
         match event {
             Event::Online(domain) => output.result(&json!({ "event": "online", "domain": domain }), || {
@@ -91,7 +93,7 @@ impl Host {
                 format!("not reachable through {domain}; trying again")
             }),
             Event::Knock(knock) => self.announce(knock),
-            Event::LinkOpened(link) => self.host(link),
+            Event::LinkOpened(link) => self.host(link).await,
             Event::LinkEnded { peer, reason, .. } => output
                 .result(&json!({ "event": "link-ended", "peer": peer, "code": reason.as_str() }), || {
                     format!("{peer} left ({reason})")
@@ -120,7 +122,8 @@ impl Host {
             }
             match knock.accept().await {
                 Ok(link) => {
-                    let _ = host.host(link);
+                    // Where nobody reads, the loop ends too.
+                    let _ = host.host(link).await;
                 }
                 Err(error) => host.output.failure(&error.into()),
             }
@@ -128,9 +131,11 @@ impl Host {
         Ok(())
     }
 
-    fn host(&self, link: Link) -> Result<(), Failure> {
+    async fn host(&self, link: Link) -> Result<(), Failure> {
         let peer = link.peer();
-        self.output.result(&json!({ "event": "link-opened", "peer": peer }), || format!("{peer} is here"))?;
+        let label = self.label(peer).await;
+        self.output
+            .result(&json!({ "event": "link-opened", "peer": peer }), || format!("{label} is here"))?;
         let host = self.clone();
         tokio::spawn(async move {
             while let Some(channel) = link.incoming().await {
@@ -151,6 +156,7 @@ impl Host {
         // Without the terminal there is only listening.
         let _ = self.questions.send(Request::Chat(typed)).await;
         let peer = channel.link().peer();
+        let label = self.label(peer).await;
         loop {
             let text = tokio::select! {
                 text = chat::receive(&channel) => text,
@@ -163,7 +169,7 @@ impl Host {
             };
             let Some(text) = text else { return };
             let object = json!({ "event": "message", "peer": peer, "text": text });
-            if self.output.result(&object, || format!("{peer}: {}", plain(&text))).is_err() {
+            if self.output.result(&object, || format!("{label}: {}", plain(&text))).is_err() {
                 return;
             }
         }
@@ -171,12 +177,13 @@ impl Host {
 
     async fn take_file(&self, channel: Channel) {
         let (peer, output) = (channel.link().peer(), self.output);
+        let label = self.label(peer).await;
         let bar = FileProgress::new(output);
         let decide = async |offer: &transfer::Offer| {
             let object =
                 json!({ "event": "file-offered", "peer": peer, "name": offer.name, "bytes": offer.size });
             let shown = output
-                .result(&object, || format!("{peer} offers {} ({} bytes)", plain(&offer.name), offer.size));
+                .result(&object, || format!("{label} offers {} ({} bytes)", plain(&offer.name), offer.size));
             let yes = shown.is_ok() && self.decide(peer, "take it?".to_owned()).await;
             if yes { Decision::Accept } else { Decision::Decline }
         };
@@ -196,6 +203,13 @@ impl Host {
         if let Err(failure) = told {
             output.failure(&failure);
         }
+    }
+
+    /// How to show somebody: the user's name for them, the introduction, or the peer id.
+    async fn label(&self, peer: PeerId) -> String {
+        let contacts = self.peer.contacts().await.unwrap_or_default();
+        let contact = contacts.iter().find(|contact| contact.peer == peer);
+        contact.map_or_else(|| peer.to_string(), |contact| plain(&contact.label()))
     }
 
     /// By rule, or by the user.

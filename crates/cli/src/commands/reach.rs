@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::FileProgress;
 use crate::screen::plain;
+use crate::signals::Signals;
 use crate::transfer;
 use openpeer::{Event, Link, Peer};
 use openpeer_core::Code;
@@ -89,11 +90,12 @@ async fn with_link(
     output: Output,
     action: impl AsyncFnOnce(&Link) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
     let peer = open(&arguments.peer).await?;
     let result = tokio::select! {
         result = async { action(&connect(&peer, arguments, output).await?).await } => result,
         failure = watch(&peer, output) => Err(failure),
-        _ = tokio::signal::ctrl_c() => Err(Failure::new("cancelled", "interrupted")),
+        () = signals.next() => Err(Failure::new("cancelled", "interrupted")),
     };
     peer.close().await;
     result

@@ -3,6 +3,7 @@
 use crate::args::{NamesPolicy, Serve};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::Signals;
 use openpeer_core::uri::Domain;
 use openpeer_server::config::{NamePolicy, Names, Stun, Tls};
 use openpeer_server::{Config, Server};
@@ -166,34 +167,21 @@ impl Account {
     }
 }
 
-/// Signals that ask the server to stop.
+/// What asks the server to stop.
 struct Stop {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    signals: Signals,
     follows_stdin: bool,
 }
 
 impl Stop {
-    /// From here on the signals no longer end the process by themselves.
     fn new(follows_stdin: bool) -> io::Result<Self> {
-        #[cfg(unix)]
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        Ok(Self {
-            #[cfg(unix)]
-            terminate,
-            follows_stdin,
-        })
+        Ok(Self { signals: Signals::new()?, follows_stdin })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next such thing.
     async fn wait(&mut self) {
-        #[cfg(unix)]
-        let terminate = self.terminate.recv();
-        #[cfg(not(unix))]
-        let terminate = std::future::pending::<Option<()>>();
         tokio::select! {
-            _ = terminate => {}
-            _ = tokio::signal::ctrl_c() => {}
+            () = self.signals.next() => {}
             () = stdin_end(self.follows_stdin) => self.follows_stdin = false,
         }
     }

@@ -13,35 +13,20 @@ mod story;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::Signals;
 use process::Family;
 use story::Story;
 
 pub(crate) async fn run(output: Output) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("openpeer-demo-").tempdir()?;
+    let mut signals = Signals::new()?;
     let family = Family::new(folder.path());
     let account = tokio::select! {
         account = Story::new(&family, output).tell() => account,
-        () = interruption() => Err(Failure::new("cancelled", "interrupted")),
+        () = signals.next() => Err(Failure::new("cancelled", "interrupted")),
     };
     family.end().await;
     folder.close()?;
     let account = account?;
     output.result(&account, || account.words())
-}
-
-async fn interruption() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    // If signals cannot be caught, they end the process by themselves.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
 }
