@@ -121,6 +121,9 @@ pub const MAX_SPENT_TICKETS: usize = 4096;
 pub const MAX_STORED_KNOCKS: usize = 8;
 /// Largest knock that a domain keeps, bytes.
 pub const MAX_STORED_KNOCK_BYTES: usize = 10 * 1024;
+/// A domain that could not be shown our new front door is tried again after this long, milliseconds, or as soon as its
+/// finder is back.
+pub const NAMES_RETRY: u64 = 5 * MINUTE;
 /// Life of minted TURN credentials, milliseconds.
 pub const TURN_CREDENTIAL_LIFE: u64 = HOUR;
 /// How long before their end a location renews its TURN credentials, milliseconds.

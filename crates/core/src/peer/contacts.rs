@@ -119,6 +119,8 @@ impl Contact {
 
     /// Takes over what a verified letter showed of its writer.
     pub(super) fn learn(&mut self, writer: &Writer) {
+        // A new root that certifies the same location key anew keeps what that location gave us.
+        let known = self.locations.get(&writer.location_id()).cloned();
         self.set_chain(&writer.chain);
         if let Some(b) = &writer.b {
             self.set_b(b);
@@ -126,8 +128,11 @@ impl Contact {
         let certificate = writer.location.compact().to_owned();
         self.locations
             .entry(writer.location_id())
-            .and_modify(|known| known.certificate.clone_from(&certificate))
-            .or_insert_with(|| ContactLocation::new(certificate));
+            .and_modify(|entry| entry.certificate.clone_from(&certificate))
+            .or_insert_with(|| match known {
+                Some(known) => ContactLocation { certificate, ..known },
+                None => ContactLocation::new(certificate),
+            });
     }
 
     /// Takes over a longer chain; everything signed under an older statement is void.

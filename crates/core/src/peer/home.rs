@@ -197,6 +197,7 @@ impl PeerMachine {
         self.take_turn(domain, turn);
         if !was_online {
             self.event(Event::Online(domain.clone()));
+            self.renew_names();
         }
         if before.is_none_or(|(before, _)| before != url) {
             self.refresh_own();

@@ -445,7 +445,6 @@ impl PeerMachine {
         );
         let chain = Chain::verify(documents.a.iter().map(String::as_str))?;
         chain.extends(&contact.chain()?)?;
-        contact.set_chain(&chain);
         if let Some(compact) = &documents.location {
             let certificate: Signed<LocationCertificate> = chain.verify_document(compact)?;
             check_subject(certificate.peer, certificate.a, &chain)?;
@@ -456,6 +455,7 @@ impl PeerMachine {
             let b = contact.verified_b(&chain);
             contact.learn(&crate::message::Writer { chain: chain.clone(), location: certificate, b });
         }
+        contact.set_chain(&chain);
         if let Some(compact) = &documents.b {
             let b: Signed<B> = chain.verify_document(compact)?;
             check_subject(b.peer, b.a, &chain)?;

@@ -1,11 +1,11 @@
 use super::timer::Timer;
 use super::{Event, HttpRequest, HttpResponse, Operation, Output, PeerMachine, RequestId};
-use crate::defaults::{CLAIM_TIMEOUT, DOCUMENT_LIFE};
-use crate::document::{Bundle, Claim, ClaimAction, ClaimRequest, Draft, Name, NameRecord, V1};
+use crate::defaults::{CLAIM_TIMEOUT, DOCUMENT_LIFE, NAMES_RETRY};
+use crate::document::{Bundle, Claim, ClaimAction, ClaimRequest, DocumentId, Draft, Name, NameRecord, V1};
 use crate::frame::Nonce;
 use crate::key::{Signature, SigningKeyName};
 use crate::uri::{Address, Domain};
-use crate::{Code, Error, json};
+use crate::{Blame, Code, Error, json};
 use serde::Deserialize;
 
 /// A claim or release under way, and what it waits for.
@@ -29,7 +29,8 @@ enum Waits {
     Record(Nonce, Box<Draft<NameRecord>>),
     /// The root's signature under the claim; with our half of the name record.
     Claim(Option<String>, Box<Draft<Claim>>),
-    Verdict,
+    /// The domain's verdict; with the front door that it was shown.
+    Verdict(Option<DocumentId>),
 }
 
 /// The body of `GET /openpeer/nonce`.
@@ -110,14 +111,28 @@ impl PeerMachine {
     ) {
         // An own name that is being renewed belongs to no request of the user.
         let verdict = result.map_err(Error::from).and_then(success);
+        let address = step.wish.address();
         let outcome = verdict.and_then(|body| match step.waits {
             Waits::Nonce => json::parse::<NonceResponse>(&body)
                 .and_then(|body| self.write_claim(request, &step.wish, body.nonce)),
-            Waits::Verdict => self.settle(request, &step.wish, &body),
+            Waits::Verdict(shown) => self.settle(request, &step.wish, shown, &body),
             Waits::Record(..) | Waits::Claim(..) => Ok(()),
         });
         if let Err(error) = outcome {
+            self.renewal_failed(&address, &error);
             self.fail(request, error);
+        }
+    }
+
+    /// A domain that cannot be reached is shown our front door later; one that refuses it is not asked again before the
+    /// door changes.
+    fn renewal_failed(&mut self, address: &str, error: &Error) {
+        self.end_renewal(address);
+        let is_passing = matches!(error.code(), Code::RateLimited | Code::Quota | Code::Unauthorized);
+        if is_passing || error.code().blame() == Blame::Domain {
+            self.set_timer(Timer::Names, NAMES_RETRY);
+        } else if let (Some(public), Some(_)) = (self.own_public(), self.shown_at(address)) {
+            self.set_shown(address.to_owned(), public.id());
         }
     }
 
@@ -185,7 +200,7 @@ impl PeerMachine {
                     claim: draft.finish(signature).compact().to_owned(),
                     a: self.chain().compacts().map(str::to_owned).collect(),
                     name: half,
-                    public: public.map(|public| public.compact().to_owned()),
+                    public: public.as_ref().map(|public| public.compact().to_owned()),
                     invite: wish.invite.clone(),
                 };
                 let http = HttpRequest {
@@ -193,16 +208,24 @@ impl PeerMachine {
                     path: "/openpeer/names".to_owned(),
                     body: Some(body.to_json()),
                 };
-                self.ask(request, wish, Waits::Verdict, http);
+                let shown = public.map(|public| public.id());
+                self.ask(request, wish, Waits::Verdict(shown), http);
             }
-            Waits::Nonce | Waits::Verdict => {}
+            Waits::Nonce | Waits::Verdict(_) => {}
         }
     }
 
-    fn settle(&mut self, request: RequestId, wish: &Wish, body: &[u8]) -> Result<(), Error> {
+    fn settle(
+        &mut self,
+        request: RequestId,
+        wish: &Wish,
+        shown: Option<DocumentId>,
+        body: &[u8],
+    ) -> Result<(), Error> {
         let entry = (wish.name.clone(), wish.domain.clone());
         if wish.action == ClaimAction::Release {
             self.names_mut().retain(|known| *known != entry);
+            self.forget_shown(&wish.address());
             self.save_names();
             self.requests.remove(&request);
             self.event(Event::NameReleased { request });
@@ -217,20 +240,37 @@ impl PeerMachine {
         if !self.names_mut().contains(&entry) {
             self.names_mut().push(entry.clone());
         }
+        if let Some(shown) = shown {
+            self.set_shown(wish.address(), shown);
+        }
         self.save_names();
-        if self.requests.remove(&request).is_some() {
+        self.end_renewal(&wish.address());
+        if self.requests.remove(&request).is_some() && !request.is_own() {
             let address = Address::Name { name: entry.0, domain: entry.1 };
             self.event(Event::NameClaimed { request, address });
         }
+        // It may have changed while this one was on its way.
+        self.renew_names();
         Ok(())
     }
 
-    /// Our front door changed: tell the domains that list us.
+    /// Shows our front door to the domains that list us, unless they show it already.
     pub(super) fn renew_names(&mut self) {
+        let Some(public) = self.own_public().map(|public| public.id()) else { return };
         for (name, domain) in self.names_mut().clone() {
-            let request = self.own_request();
-            self.ask_nonce(request, Wish { action: ClaimAction::Claim, name, domain, invite: None });
+            let wish = Wish { action: ClaimAction::Claim, name, domain, invite: None };
+            let is_shown = self.shown_at(&wish.address()) == Some(public);
+            if !is_shown && self.has_front_door(&wish.domain) && self.begin_renewal(wish.address()) {
+                let request = self.own_request();
+                self.ask_nonce(request, wish);
+            }
         }
+    }
+}
+
+impl Wish {
+    fn address(&self) -> String {
+        format!("{}@{}", self.name, self.domain)
     }
 }
 

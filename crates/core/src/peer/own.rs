@@ -15,7 +15,11 @@ use crate::seal::InboxKey;
 use crate::uri::Domain;
 use crate::{Code, Error, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers of documents within one second: two of the at most eight locations of a peer share one about once in forty
+/// peers that have so many, and the numbers stay far below 2^53.
+const SEQ_SLOTS: u64 = 1024;
 
 /// Our own documents and inbox keys.
 #[derive(Default)]
@@ -24,8 +28,8 @@ pub(super) struct Own {
     /// A signature or key is on its way; one step at a time.
     busy: bool,
     ready: bool,
-    /// The front door changed since our names were last renewed.
-    public_changed: bool,
+    /// Addresses under which domains are being shown our front door.
+    renewing: BTreeSet<String>,
     record: OwnRecord,
 }
 
@@ -44,6 +48,9 @@ struct OwnRecord {
     guest: Vec<GuestKey>,
     pairs: BTreeMap<PeerId, PairKey>,
     names: Vec<(Name, Domain)>,
+    /// Which front door the domain shows under each of our addresses.
+    #[serde(default)]
+    shown: BTreeMap<String, DocumentId>,
     /// The highest number that any of our documents carries.
     last_seq: u64,
 }
@@ -113,10 +120,8 @@ impl PeerMachine {
         }
         let due = self.next_renewal();
         self.set_timer_at(Timer::Renew, due.max(self.now + 1000));
-        if std::mem::take(&mut self.own.public_changed) {
-            self.renew_names();
-            self.claim_waiting();
-        }
+        self.renew_names();
+        self.claim_waiting();
     }
 
     fn next_step(&mut self) -> Option<Step> {
@@ -183,10 +188,7 @@ impl PeerMachine {
         match step {
             Step::Certificate(draft) => record.certificate = Some(compact(draft, signature)),
             Step::B(draft) => record.b = Some(compact(draft, signature)),
-            Step::Public(draft) => {
-                record.public = Some(compact(draft, signature));
-                self.own.public_changed = true;
-            }
+            Step::Public(draft) => record.public = Some(compact(draft, signature)),
             Step::Reach(draft) => {
                 let signed = draft.finish(signature);
                 if let Some(key) = record.daily.iter_mut().find(|key| key.key == signed.inbox) {
@@ -365,10 +367,14 @@ impl PeerMachine {
         Draft::new(document, self.chain().head().keys[0].id())
     }
 
-    /// The next number for any document of ours: the time in seconds, so that a restored backup does not fall behind,
-    /// but always above the last one.
+    /// The next number for any document of ours: it rises with the time, so that a restored backup does not fall behind,
+    /// but is always above the last one. The remainder is this location's own, so that two locations that write the
+    /// same document of their peer at one time do not fork it.
     pub(super) fn next_seq(&mut self) -> u64 {
-        let seq = self.now.as_secs().max(self.own.record.last_seq + 1);
+        let location = self.location();
+        let slot = u64::from(u16::from_be_bytes([location.0[0], location.0[1]])) % SEQ_SLOTS;
+        let lowest = (self.now.as_secs() * SEQ_SLOTS).max(self.own.record.last_seq + 1);
+        let seq = lowest + (slot + SEQ_SLOTS - lowest % SEQ_SLOTS) % SEQ_SLOTS;
         self.own.record.last_seq = seq;
         seq
     }
@@ -432,6 +438,28 @@ impl PeerMachine {
 
     pub(super) fn names_mut(&mut self) -> &mut Vec<(Name, Domain)> {
         &mut self.own.record.names
+    }
+
+    /// The front door that a domain shows under one of our addresses, as far as we know.
+    pub(super) fn shown_at(&self, address: &str) -> Option<DocumentId> {
+        self.own.record.shown.get(address).copied()
+    }
+
+    pub(super) fn set_shown(&mut self, address: String, public: DocumentId) {
+        self.own.record.shown.insert(address, public);
+    }
+
+    pub(super) fn forget_shown(&mut self, address: &str) {
+        self.own.record.shown.remove(address);
+    }
+
+    /// Notes that a domain is being shown our front door; false if it is already.
+    pub(super) fn begin_renewal(&mut self, address: String) -> bool {
+        self.own.renewing.insert(address)
+    }
+
+    pub(super) fn end_renewal(&mut self, address: &str) {
+        self.own.renewing.remove(address);
     }
 
     pub(super) fn save_names(&mut self) {

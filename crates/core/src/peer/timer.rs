@@ -26,6 +26,8 @@ pub(super) enum Timer {
     Documents(LinkId),
     /// TURN credentials of a home are about to end.
     Turn(Domain),
+    /// A domain did not take our new front door; it is told again.
+    Names,
     /// A claim waited too long for its domain to be reached.
     Claim(RequestId),
 }
@@ -60,6 +62,7 @@ impl PeerMachine {
             Timer::Freshness(link) => self.freshness_settled(link),
             Timer::Documents(link) => self.send_documents(link),
             Timer::Turn(domain) => self.renew_turn(&domain),
+            Timer::Names => self.renew_names(),
             Timer::Claim(request) => self.claim_timeout(request),
         }
     }
