@@ -17,6 +17,8 @@ pub const MAX_PAIRS: usize = 100;
 
 // --- gathering ---
 
+/// Port of a STUN or TURN server whose URL names none (RFC 7064, RFC 7065).
+pub const STUN_PORT: u16 = 3478;
 /// Most STUN and most TURN servers that are used; more would only delay the end of gathering.
 pub const MAX_SERVERS: usize = 4;
 /// First retransmission of a request to a STUN or TURN server (RFC 8489 section 6.2.1).

@@ -1,8 +1,9 @@
 //! Paths, consent, pause and resume, and the end.
 
 use super::candidates::{Locals, Remotes};
+use super::datagrams::is_binding_success;
 use super::timer::Timer;
-use super::{Event, LinkMachine, State, is_binding_success};
+use super::{Event, LinkMachine, State};
 use crate::defaults::{CONSENT_GAP, CONSENT_TIMEOUT, LINGER, REVIVE_FIRST, REVIVE_MAX};
 use crate::{CandidateKind, EndReason, IpVersion, PathInfo, PathKind};
 use std::net::SocketAddr;

@@ -1,12 +1,10 @@
 //! STUN and TURN URLs (RFC 7064, RFC 7065) and their resolution.
 
+use crate::defaults::STUN_PORT;
 use crate::machine::{RelayProtocol, Server, TurnServer};
 use crate::{ServerKind, ServerOutcome};
 use std::net::SocketAddr;
 use zeroize::Zeroizing;
-
-/// Port of STUN and TURN over UDP.
-const DEFAULT_PORT: u16 = 3478;
 
 /// A STUN or TURN server as domains name them.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,7 +104,7 @@ fn split_port(authority: &str) -> Option<(&str, u16)> {
         },
     };
     let port = match port? {
-        "" => DEFAULT_PORT,
+        "" => STUN_PORT,
         port => port.parse().ok()?,
     };
     (!host.is_empty() && port != 0).then_some((host, port))
