@@ -45,7 +45,7 @@ struct Summary {
 struct Failure {
     seed: u64,
     violations: Vec<String>,
-    acts: Vec<String>,
+    log: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -87,16 +87,16 @@ fn play_all(arguments: &Arguments) -> Summary {
 }
 
 fn play_checked(seed: u64, arguments: &Arguments) -> Result<usize, Failure> {
-    let panicked = |_| Failure { seed, violations: vec!["a machine panicked".to_owned()], acts: Vec::new() };
-    let Outcome { trace, mut violations, acts, links } = catch_unwind(|| play(seed)).map_err(panicked)?;
+    let panicked = |_| Failure { seed, violations: vec!["a machine panicked".to_owned()], log: Vec::new() };
+    let Outcome { trace, mut violations, log, links } = catch_unwind(|| play(seed)).map_err(panicked)?;
     if !arguments.once && catch_unwind(|| play(seed)).map_err(panicked)?.trace != trace {
         violations.push("two runs of this seed differ".to_owned());
     }
     if arguments.verbose {
         // Nobody listens to a closed pipe, and the summary says so too.
-        let _ = writeln!(io::stdout().lock(), "seed {seed}: {trace}\n  {}", acts.join("\n  "));
+        let _ = writeln!(io::stdout().lock(), "seed {seed}: {trace}\n  {}", log.join("\n  "));
     }
-    if violations.is_empty() { Ok(links) } else { Err(Failure { seed, violations, acts }) }
+    if violations.is_empty() { Ok(links) } else { Err(Failure { seed, violations, log }) }
 }
 
 fn report(summary: &Summary, json: bool) -> io::Result<()> {
@@ -106,7 +106,7 @@ fn report(summary: &Summary, json: bool) -> io::Result<()> {
     }
     for failure in &summary.failures {
         writeln!(out, "seed {}:", failure.seed)?;
-        for act in &failure.acts {
+        for act in &failure.log {
             writeln!(out, "    {act}")?;
         }
         for violation in &failure.violations {

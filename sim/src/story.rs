@@ -23,8 +23,8 @@ pub struct Outcome {
     pub trace: TraceHash,
     /// What went wrong; empty if nothing did.
     pub violations: Vec<String>,
-    /// What was done, in order.
-    pub acts: Vec<String>,
+    /// What was done and what users were told, in order.
+    pub log: Vec<String>,
     /// Links that opened.
     pub links: usize,
 }
@@ -47,7 +47,7 @@ pub fn play(seed: u64) -> Outcome {
         trace: story.world.trace(),
         violations: story.world.violations().to_vec(),
         links: story.links,
-        acts: story.acts,
+        log: story.log(),
     }
 }
 
@@ -55,13 +55,15 @@ struct Story {
     world: World,
     dice: Dice,
     domains: Vec<Domain>,
+    /// Those of them with a STUN server.
+    stun: Vec<Domain>,
     /// The locations of each peer.
     people: Vec<Vec<Peer>>,
     names: Vec<String>,
     ids: BTreeMap<Peer, PeerId>,
     cuts: Vec<(Host, Host)>,
     outages: BTreeMap<crate::Server, Outage>,
-    acts: Vec<String>,
+    acts: Vec<(Time, String)>,
     links: usize,
 }
 
@@ -105,6 +107,7 @@ impl Story {
             world,
             dice,
             domains: Vec::new(),
+            stun: Vec::new(),
             people: Vec::new(),
             names: Vec::new(),
             ids: BTreeMap::new(),
@@ -124,6 +127,7 @@ impl Story {
             let domain = self.world.add_domain_with(&format!("d{number}.test"), finders);
             if self.dice.chance(500) {
                 self.world.offer_stun(domain);
+                self.stun.push(domain);
             }
             self.domains.push(domain);
         }
@@ -144,7 +148,8 @@ impl Story {
             let manners =
                 if self.dice.chance(850) { Manners::Accept(think) } else { Manners::Decline(think) };
             self.world.set_manners(peer, manners);
-            if self.dice.chance(200) {
+            // Without STUN and relays nobody gets through two NATs.
+            if self.dice.chance(300) && self.stun.contains(&domains[0]) {
                 self.world.put_behind_nat(peer);
             }
             self.world.start(peer);
@@ -189,8 +194,19 @@ impl Story {
     }
 
     fn note(&mut self, what: String) {
-        let at = self.world.now().millis_since(crate::defaults::BEGINNING);
-        self.acts.push(format!("{at} ms: {what}"));
+        self.acts.push((self.world.now(), what));
+    }
+
+    fn log(&self) -> Vec<String> {
+        let mut lines = self.acts.clone();
+        for peer in self.everybody() {
+            let told =
+                self.world.diary(peer).iter().map(|(at, event)| (*at, format!("    {peer:?}: {event:?}")));
+            lines.extend(told);
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        let since = |at: Time| at.millis_since(crate::defaults::BEGINNING);
+        lines.into_iter().map(|(at, line)| format!("{:>9} ms {line}", since(at))).collect()
     }
 
     // --- acts ---

@@ -137,6 +137,13 @@ impl World {
         node.program =
             Some(Program { machine, keys, streams: BTreeMap::new(), links: BTreeMap::new(), wake: None });
         self.feed(peer, Input::Start);
+        // People look at what waits for them.
+        let machine = self.program(peer).map(|program| &program.machine);
+        let waiting: Vec<KnockId> =
+            machine.into_iter().flat_map(PeerMachine::pending_knocks).map(|knock| knock.0).collect();
+        for knock in waiting {
+            self.think_about(peer, knock);
+        }
     }
 
     /// Ends a peer's program at once: what it did not carry out never happens.
@@ -571,7 +578,7 @@ impl World {
     }
 
     pub(super) fn answer_knock(&mut self, peer: Peer, life: u32, knock: KnockId, accept: bool) {
-        if self.peers[peer.0].life != life {
+        if self.peers[peer.0].life != life || !self.is_running(peer) {
             return;
         }
         if accept {
