@@ -102,5 +102,9 @@ async fn a_server_reflexive_candidate_trickles() {
     assert!(trickled.0.contains(&format!("ufrag {}", at_once.ice.ufrag)));
     assert_eq!(timeout(LONG, link.next_candidate()).await.unwrap(), None);
     assert_eq!(link.report().local.srflx, 1);
+    // Servers may come later; gathering ends once more, here without another candidate.
+    link.add_server(IceServer::turn("turns:127.0.0.1", "user", "password"));
+    assert_eq!(timeout(LONG, link.next_candidate()).await.unwrap(), None);
+    assert!(outcomes(&link.report()).contains(&(ServerKind::Turn, ServerOutcome::Unsupported)));
     server.abort();
 }

@@ -62,6 +62,11 @@ impl Locals {
         !std::mem::replace(&mut self.is_finished, true)
     }
 
+    /// There may be more; the end of gathering will be news again.
+    pub(super) fn reopen(&mut self) {
+        self.is_finished = false;
+    }
+
     fn texts(&self, ufrag: &str) -> Vec<Candidate> {
         self.known.iter().map(|candidate| text(candidate, ufrag)).collect()
     }

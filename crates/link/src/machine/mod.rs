@@ -130,7 +130,7 @@ impl std::fmt::Debug for Transmit {
 pub enum Event {
     /// A candidate for the peer, found after [`LinkMachine::local_parameters`] was called.
     LocalCandidate(Candidate),
-    /// There will be no more candidates, until addresses change.
+    /// There will be no more candidates, until addresses or servers change.
     GatheringDone,
     /// The control channel is open on this side.
     Open,
@@ -274,9 +274,15 @@ impl LinkMachine {
             Input::AddressUp(address) => self.add_address(address, now),
             Input::AddressDown(address) => self.remove_address(address, now),
             Input::Server(Server::Stun(_)) if self.config.relay_only => {}
-            Input::Server(server) => self.gathering.add_server(server, now),
+            Input::Server(server) => {
+                self.gathering.add_server(server, now);
+                self.locals.reopen();
+            }
             Input::ServerUnusable(kind, outcome) => self.gathering.note_unused(kind, outcome),
-            Input::GatheringComplete => self.gathering.complete(),
+            Input::GatheringComplete => {
+                self.gathering.complete();
+                self.locals.reopen();
+            }
         }
         self.run(now);
     }
@@ -404,10 +410,8 @@ impl LinkMachine {
         while let Some(transmit) = self.gathering.poll_transmit() {
             self.transmits.push_back(transmit);
         }
-        if let Some(finished) = self.gathering.finished_at(now)
-            && self.locals.finish()
-        {
-            self.recorder.gathered(finished);
+        if self.gathering.is_finished() && self.locals.finish() {
+            self.recorder.gathered(now);
             self.events.push_back(Event::GatheringDone);
         }
         // A new candidate makes new pairs and permissions, which want to run at once.

@@ -28,6 +28,9 @@ pub(super) async fn drive(shared: Arc<Shared>, servers: Vec<IceServer>) {
         if output.is_ended {
             return;
         }
+        for server in output.new_servers {
+            resolving.spawn(server.resolve());
+        }
         tokio::select! {
             () = shared.wake.notified() => {}
             () = readable(&output.sockets) => {

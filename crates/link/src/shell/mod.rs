@@ -124,6 +124,12 @@ impl PreparedLink {
         self.handle.shared.with(|machine, now| machine.add_remote_candidate(candidate, now))
     }
 
+    /// Uses one more STUN or TURN server, such as one whose credentials came with an admission. Its candidates are
+    /// found as those of the others, and gathering ends once more.
+    pub fn add_server(&self, server: IceServer) {
+        self.handle.shared.add_server(server);
+    }
+
     /// Starts the link with the peer's signed parameters. It is usable once [`Link::opened`] returns.
     ///
     /// # Errors
@@ -194,6 +200,12 @@ impl Link {
     /// Why the candidate is not used; the link is not harmed.
     pub fn add_remote_candidate(&self, candidate: &Candidate) -> Result<(), CandidateError> {
         self.handle.shared.with(|machine, now| machine.add_remote_candidate(candidate, now))
+    }
+
+    /// Uses one more STUN or TURN server, such as one whose credentials came with an admission. Its candidates are
+    /// found as those of the others, and gathering ends once more.
+    pub fn add_server(&self, server: IceServer) {
+        self.handle.shared.add_server(server);
     }
 
     /// Begins an ICE restart over the network interfaces of now. The result is for the peer, its answer for

@@ -1,8 +1,8 @@
 //! What handles and the task of one link share: the machine behind a lock that is never held across an await.
 
 use super::sockets::{LocalSocket, Sockets};
-use super::{Channel, IncomingChannel, LinkEvent};
-use crate::defaults::MAX_EVENTS;
+use super::{Channel, IceServer, IncomingChannel, LinkEvent};
+use crate::defaults::{MAX_EVENTS, MAX_SERVERS};
 use crate::machine::{ChannelKey, Event, Input, LinkMachine, Transmit};
 use crate::{ChannelOptions, EndReason};
 use openpeer_core::transport::Candidate;
@@ -26,6 +26,8 @@ struct Inner {
     events: VecDeque<Queued>,
     signals: BTreeMap<ChannelKey, Arc<Signals>>,
     is_gathered: bool,
+    /// Servers that came after the link was prepared.
+    new_servers: Vec<IceServer>,
 }
 
 /// Wakes those who wait for a channel.
@@ -47,13 +49,20 @@ pub(super) struct Output {
     pub(super) deadline: Option<Instant>,
     pub(super) sockets: Vec<Arc<LocalSocket>>,
     pub(super) is_ended: bool,
+    pub(super) new_servers: Vec<IceServer>,
 }
 
 impl Shared {
     pub(super) fn new(machine: LinkMachine, sockets: Sockets) -> Self {
         let addresses: Vec<_> = sockets.all().iter().map(|local| local.address).collect();
-        let inner =
-            Inner { machine, sockets, events: VecDeque::new(), signals: BTreeMap::new(), is_gathered: false };
+        let inner = Inner {
+            machine,
+            sockets,
+            events: VecDeque::new(),
+            signals: BTreeMap::new(),
+            is_gathered: false,
+            new_servers: Vec::new(),
+        };
         let shared = Self { inner: Mutex::new(inner), wake: Notify::new(), changed: Notify::new() };
         for address in addresses {
             shared.with(|machine, now| machine.handle_input(Input::AddressUp(address), now));
@@ -97,6 +106,7 @@ impl Shared {
             deadline: inner.machine.poll_timeout(),
             sockets: inner.sockets.all(),
             is_ended: inner.machine.ended().is_some(),
+            new_servers: std::mem::take(&mut inner.new_servers),
         };
         output.transmits.extend(std::iter::from_fn(|| inner.machine.poll_transmit()));
         output
@@ -118,6 +128,17 @@ impl Shared {
             }),
             Err(error) => tracing::debug!(%error, "keeping the known addresses"),
         }
+    }
+
+    /// Leaves a server to the task, which resolves its name.
+    pub(super) fn add_server(&self, server: IceServer) {
+        let mut inner = self.lock();
+        if inner.new_servers.len() < 2 * MAX_SERVERS {
+            inner.new_servers.push(server);
+            inner.is_gathered = false;
+        }
+        drop(inner);
+        self.wake.notify_one();
     }
 
     pub(super) fn signals(&self, channel: ChannelKey) -> Arc<Signals> {

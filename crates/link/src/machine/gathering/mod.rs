@@ -75,7 +75,6 @@ pub(super) struct Gathering {
     unused: Vec<ServerReport>,
     /// The caller announced its last address and server.
     is_complete: bool,
-    finished_at: Option<Instant>,
     refresh: bool,
     gathered: VecDeque<Gathered>,
     transmits: VecDeque<Transmit>,
@@ -107,7 +106,6 @@ impl Gathering {
             turn: Vec::new(),
             unused: Vec::new(),
             is_complete: false,
-            finished_at: None,
             refresh: true,
             gathered: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -175,12 +173,9 @@ impl Gathering {
         self.refresh = refresh;
     }
 
-    /// When the last server had answered or was given up; set once.
-    pub(super) fn finished_at(&mut self, now: Instant) -> Option<Instant> {
-        if self.finished_at.is_none() && self.is_complete && !self.is_pending() {
-            self.finished_at = Some(now);
-        }
-        self.finished_at
+    /// Whether every server has answered or was given up.
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_complete && !self.is_pending()
     }
 
     fn is_pending(&self) -> bool {
