@@ -4,7 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use openpeer_core::finder::{ConnectionId, Finder, FinderConfig, Input, Output, Source};
-use openpeer_core::frame::{Frame, Header, MailboxId, MailboxKind, MailboxProof, Nonce, attach_signing_input};
+use openpeer_core::frame::{
+    Frame, Header, MailboxId, MailboxKind, MailboxProof, Nonce, attach_signing_input,
+};
 use openpeer_core::key::{PublicKey, Seed};
 use openpeer_core::uri::{Domain, FinderUrl};
 use openpeer_core::{Jws, Time};
@@ -98,7 +100,9 @@ impl World {
                     self.input(Input::Signed { connection, signature });
                 }
                 Output::Send { connection, bytes } => self.read_hello(connection, &bytes),
-                Output::CheckMember { connection, .. } => self.input(Input::Member { connection, member: true }),
+                Output::CheckMember { connection, .. } => {
+                    self.input(Input::Member { connection, member: true })
+                }
                 Output::FetchKnocks { connection, mailbox } => {
                     self.input(Input::Knocks { connection, mailbox, knocks: Vec::new() });
                 }

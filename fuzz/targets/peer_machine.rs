@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use openpeer_core::document::{Chain, PeerId, Salt};
 use openpeer_core::key::{InboxSecret, Keyring, RecoveryCode, Seed};
 use openpeer_core::peer::{
-    Config, ConnectionId, HttpResponse, InboxUse, Input, LinkId, OperationId, Output, PeerMachine, RequestId, Target,
+    Config, ConnectionId, HttpResponse, InboxUse, Input, LinkId, OperationId, Output, PeerMachine, RequestId,
+    Target,
 };
 use openpeer_core::transport::{Candidate, Fingerprint, IceCredentials, TransportParameters};
 use openpeer_core::uri::{Address, Domain};
