@@ -138,10 +138,14 @@ impl World {
             Some(Program { machine, keys, streams: BTreeMap::new(), links: BTreeMap::new(), wake: None });
         self.feed(peer, Input::Start);
         // People look at what waits for them.
+        let waiting = |event: peer::Event| match event {
+            peer::Event::Knock { knock, .. } => Some(knock),
+            _ => None,
+        };
         let machine = self.program(peer).map(|program| &program.machine);
-        let waiting: Vec<KnockId> =
-            machine.into_iter().flat_map(PeerMachine::pending_knocks).map(|knock| knock.0).collect();
-        for knock in waiting {
+        let knocks: Vec<KnockId> =
+            machine.into_iter().flat_map(PeerMachine::pending_knocks).filter_map(waiting).collect();
+        for knock in knocks {
             self.think_about(peer, knock);
         }
     }
