@@ -3,6 +3,8 @@
 //! Each file under `tests/` is one theme. Waiting is always for a condition, never for time.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 
+pub mod process;
+
 use openpeer::{Builder, Event, Knock, Link, Peer, Resolve};
 use openpeer_server::config::{NamePolicy, Names, Stun};
 use openpeer_server::{Config, Server};

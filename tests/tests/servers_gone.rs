@@ -45,7 +45,9 @@ async fn without_servers_connecting_fails_with_the_reason() {
     world.stop();
 
     let contact = alice.connect("bob@b.test").await.unwrap_err();
-    assert_eq!(contact.protocol(), Some(Code::FinderUnreachable), "{contact}");
+    // Which of the two is noticed first depends on how far the domain's end has got around.
+    let gone = [Some(Code::FinderUnreachable), Some(Code::DomainUnreachable)];
+    assert!(gone.contains(&contact.protocol()), "{contact}");
     let stranger = alice.connect("carol@b.test").await.unwrap_err();
     assert_eq!(stranger.protocol(), Some(Code::DomainUnreachable), "{stranger}");
     assert_eq!(alice.claim("alicia").await.unwrap_err().protocol(), Some(Code::DomainUnreachable));

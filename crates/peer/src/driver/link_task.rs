@@ -70,12 +70,7 @@ where
         Self { report, inbox, outbox: VecDeque::new(), incoming: None, restarting: Vec::new() }
     }
 
-    pub(super) async fn run(mut self, config: LinkConfig, role: Role, relay_only: bool) {
-        if relay_only {
-            // Not to be had yet: checks would be sent from our own addresses too, which the user forbade.
-            tracing::warn!("links over a relay alone are not supported yet; nothing was sent to the contact");
-            return self.end(EndReason::NoSockets, None).await;
-        }
+    pub(super) async fn run(mut self, config: LinkConfig, role: Role) {
         let prepared = match openpeer_link::Link::prepare(&config, role) {
             Ok(prepared) => prepared,
             Err(error) => {

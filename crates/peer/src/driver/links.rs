@@ -95,16 +95,16 @@ impl Driver {
                 let _ = news.send(News::Link(id, event)).await;
             }
         };
-        let config = self.link_config(stun, turn);
+        let config = self.link_config(stun, turn, relay_only);
         let role = match role {
             LinkRole::Seeker => Role::Seeker,
             LinkRole::Callee => Role::Answerer,
         };
         while self.links.tasks.try_join_next().is_some() {}
-        self.links.tasks.spawn(LinkTask::new(report, inbox).run(config, role, relay_only));
+        self.links.tasks.spawn(LinkTask::new(report, inbox).run(config, role));
     }
 
-    fn link_config(&self, stun: Vec<String>, turn: Vec<TurnServer>) -> LinkConfig {
+    fn link_config(&self, stun: Vec<String>, turn: Vec<TurnServer>, relay_only: bool) -> LinkConfig {
         let stun = stun.into_iter().map(IceServer::stun);
         let turn = turn.into_iter().flat_map(|TurnServer { urls, username, credential, expires: _ }| {
             urls.into_iter().map(move |url| IceServer::turn(url, username.clone(), credential.clone()))
@@ -113,6 +113,7 @@ impl Driver {
         LinkConfig {
             interfaces: if self.development { Interfaces::UsableAndLoopback } else { Interfaces::Usable },
             servers: stun.chain(turn).map(named).collect(),
+            relay_only,
             ..LinkConfig::default()
         }
     }
