@@ -111,7 +111,7 @@ fn a_server_says_why_it_does_not_start() {
     assert!(fails(at, "serve --config DIR/unknown.toml", "start-config").contains("port"));
     let busy = format!("serve --dev --domain a.test --listen {taken} --data DIR/busy");
     assert!(fails(at, &busy, "start-bind").contains("another port"));
-    fails(at, "serve --dev --domain -- --listen 127.0.0.1:0 --data DIR/d", "invalid-argument");
+    fails(at, "serve --dev --domain a..test --listen 127.0.0.1:0 --data DIR/d", "invalid-argument");
     let open = "serve --plain --domain a.test --listen 0.0.0.0:0 --data DIR/open";
     assert!(fails(at, open, "start-plain-http").contains("--dev"));
     fails(

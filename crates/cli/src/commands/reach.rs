@@ -128,9 +128,18 @@ async fn watch(peer: &Peer, output: Output) -> Failure {
     openpeer::Error::Closed.into()
 }
 
-/// Whether somebody may be pretending.
+/// Whether somebody may be pretending, or the user has to act.
 pub(super) const fn is_for_the_user(code: Code) -> bool {
-    matches!(code, Code::Fork | Code::Reset | Code::DomainKeyChanged | Code::PrerotationMismatch)
+    matches!(
+        code,
+        Code::BadCertificate
+            | Code::DomainKeyChanged
+            | Code::Fork
+            | Code::PrerotationMismatch
+            | Code::Replaced
+            | Code::Reset
+            | Code::WrongDomain
+    )
 }
 
 const fn words(step: Progress) -> &'static str {
