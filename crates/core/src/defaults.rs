@@ -55,7 +55,7 @@ pub const DOMAIN_DOCUMENT_LIFE: u64 = 30 * DAY;
 /// Padded sizes of a find, an answer and a knock, bytes: sizes tell a finder almost nothing.
 pub const BUCKETS: [usize; 4] = [2048, 4096, 8192, 16384];
 /// Padded sizes of frames that continue an exchange, bytes: a trickled candidate must not cost two kilobytes.
-pub const CONTINUATION_BUCKETS: [usize; 4] = [512, 2048, 4096, 8192];
+pub const CONTINUATION_BUCKETS: [usize; 4] = [256, 1024, 4096, 8192];
 /// Largest finder frame, bytes: the largest bucket, the envelope around it and a header.
 pub const MAX_FRAME_BYTES: usize = 20 * 1024;
 /// Largest JSON header of a frame, bytes: an `attached` with its TURN credentials is the largest, about 1.5 KiB.

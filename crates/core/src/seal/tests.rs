@@ -105,7 +105,7 @@ fn continuations_keep_direction_and_counter() {
     let (_, secret) = sealed(&key, None, b"hello");
     let salt = [1; 32];
     let more = secret.seal_more(Some(&salt), 1, b"candidate").unwrap();
-    assert_eq!(more.len(), 4 + 512 + 16);
+    assert_eq!(more.len(), 4 + 256 + 16);
     assert_eq!(secret.open_more(Some(&salt), &more).unwrap(), (1, b"candidate".to_vec()));
     assert_eq!(secret.open_more(None, &more).unwrap_err().code(), Code::BadSignature);
     assert_eq!(secret.open_more(Some(&[2; 32]), &more).unwrap_err().code(), Code::BadSignature);
