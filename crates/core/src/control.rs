@@ -1,6 +1,7 @@
 //! The control channel of a link, `openpeer/control` (protocol section 7): one JSON object per message.
 
 use crate::defaults::{MAX_CONTROL_BYTES, MAX_DOCUMENTS_BYTES, TICKETS_ISSUED};
+use crate::document::DocumentId;
 use crate::encoding::byte_string;
 use crate::key::KeyId;
 use crate::seal::InboxKey;
@@ -28,6 +29,9 @@ pub enum Control {
         v: u64,
         /// Contribution to the pre-shared key.
         random: Contribution,
+        /// The find that led to this link. A find names both peers, so two ends that were brought together by somebody
+        /// who gave each of them the other's end as its own disagree (RFC 8844).
+        find: DocumentId,
     },
     /// The writer's own documents; to contacts only.
     Documents(Box<Documents>),

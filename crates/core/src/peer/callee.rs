@@ -240,7 +240,7 @@ impl PeerMachine {
         if let Some(entry) = self.links.get_mut(&link) {
             entry.exchange = Some(Exchange { attempt, keys: call.keys, seeker: false });
         }
-        self.start_link(link, call.find.webrtc.clone());
+        self.start_link(link, call.find.id(), call.find.webrtc.clone());
     }
 
     fn draft_answer(&self, find: &Signed<Find>, result: AnswerResult) -> Draft<Answer> {

@@ -9,8 +9,8 @@ use crate::defaults::{
     TICKETS_ISSUED, TRICKLE_INTERVAL,
 };
 use crate::document::{
-    Age, B, Bundle, Chain, FinderMailbox, LocationCertificate, PeerId, Pin, Reach, Signed, check_subject,
-    check_time,
+    Age, B, Bundle, Chain, DocumentId, FinderMailbox, LocationCertificate, PeerId, Pin, Reach, Signed,
+    check_subject, check_time,
 };
 use crate::frame::{ExchangeId, Frame, Header};
 use crate::key::KeyId;
@@ -33,6 +33,10 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     pub(super) local: Option<TransportParameters>,
     remote: Option<Fingerprint>,
+    /// The find that led to it.
+    find: Option<DocumentId>,
+    /// Whether the other end named the same find.
+    greeted: bool,
     /// The exchange that set it up, until it is open.
     pub(super) exchange: Option<Exchange>,
     /// Whether the two were contacts with a common secret before this link.
@@ -89,6 +93,8 @@ impl Link {
             stage: Stage::Preparing,
             local: None,
             remote: None,
+            find: None,
+            greeted: false,
             exchange: None,
             acquainted: false,
             local_reflexive: BTreeSet::new(),
@@ -127,12 +133,13 @@ impl PeerMachine {
     }
 
     /// Both ends are known: let connectivity checks begin.
-    pub(super) fn start_link(&mut self, link: LinkId, mut remote: TransportParameters) {
+    pub(super) fn start_link(&mut self, link: LinkId, find: DocumentId, mut remote: TransportParameters) {
         let received = remote.candidates.len();
         remote.candidates = self.admissible(link, std::mem::take(&mut remote.candidates));
         let Some(entry) = self.links.get_mut(&link) else { return };
         entry.stage = Stage::Starting;
         entry.remote = Some(remote.fingerprint);
+        entry.find = Some(find);
         entry.received_candidates = received;
         let peer = entry.peer;
         self.set_timer(Timer::Link(link), LINK_TIMEOUT);
@@ -222,16 +229,37 @@ impl PeerMachine {
             self.close_exchange(exchange.attempt.0, exchange.attempt.1);
         }
         self.finish_seek(link);
-        let random = self.random();
-        if let Some(entry) = self.links.get_mut(&link) {
-            entry.contribution = Some(random);
-        }
-        self.send_control(link, &Control::Hello { v: 1, random: Contribution(random) });
+        self.send_hello(link);
         self.replace_older(link, peer, location);
         self.contact_became(peer, ContactState::Contact);
-        self.send_documents(link);
         self.flush_candidates(link);
         self.announce(link);
+    }
+
+    fn send_hello(&mut self, link: LinkId) {
+        let random = self.random();
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        let Some(find) = entry.find else { return };
+        entry.contribution = Some(random);
+        self.send_control(link, &Control::Hello { v: 1, random: Contribution(random), find });
+    }
+
+    /// The other end says which find it believes to have led here. If that is another one, it takes us for somebody
+    /// else: whoever we exchanged finds with passed on an end that is not its own.
+    fn take_hello(&mut self, link: LinkId, random: [u8; 32], find: DocumentId) -> Result<(), Error> {
+        let Some(entry) = self.links.get_mut(&link) else { return Ok(()) };
+        if entry.find != Some(find) {
+            self.close_link(link, Code::BadFingerprint);
+            return Err(Error::new(
+                Code::BadFingerprint,
+                "the other end of the link belongs to another exchange",
+            ));
+        }
+        if !std::mem::replace(&mut entry.greeted, true) {
+            self.agree_psk(link, random);
+            self.send_documents(link);
+        }
+        Ok(())
     }
 
     /// One link per pair of locations: a newer one replaces the older.
@@ -342,8 +370,10 @@ impl PeerMachine {
     }
 
     fn take_control(&mut self, link: LinkId, peer: PeerId, message: Control) -> Result<(), Error> {
+        let greeted = self.links.get(&link).is_some_and(|entry| entry.greeted);
         match message {
-            Control::Hello { random, .. } => self.agree_psk(link, random.0),
+            Control::Hello { random, find, .. } => return self.take_hello(link, random.0, find),
+            _ if !greeted => return Err(Error::new(Code::Malformed, "control channel without hello")),
             Control::Documents(documents) => return self.take_documents(link, peer, &documents),
             Control::Ice { answer, ice, candidates } => return self.take_ice(link, answer, ice, candidates),
             Control::Candidates { candidates } => self.take_candidates(link, candidates),
@@ -520,7 +550,7 @@ impl PeerMachine {
     pub(super) fn send_documents(&mut self, link: LinkId) {
         let Some(entry) = self.links.get(&link) else { return };
         let peer = entry.peer;
-        if !self.is_contact(peer) || !matches!(entry.stage, Stage::Open | Stage::Checking) {
+        if !entry.greeted || !self.is_contact(peer) || !matches!(entry.stage, Stage::Open | Stage::Checking) {
             return;
         }
         let Some(pair) = self.pair_key(peer, link) else { return };

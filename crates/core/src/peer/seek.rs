@@ -539,7 +539,7 @@ impl PeerMachine {
         if let (Some(keys), Some(entry)) = (keys, self.links.get_mut(&link)) {
             entry.exchange = Some(super::links::Exchange { attempt, keys, seeker: true });
         }
-        self.start_link(link, webrtc);
+        self.start_link(link, answer.find, webrtc);
     }
 
     /// The link of an answered seek is open, or failed: the exchange is over.
