@@ -100,4 +100,10 @@ impl Message for Answer {
     fn issued_at(&self) -> Time {
         self.iat
     }
+
+    /// An answer is bound to its find by digest and keys, so that none can be kept back for later. Its age tells of
+    /// clocks only, and a seeker whose clock is ahead has to be able to read that it is.
+    fn lifetime(&self) -> u64 {
+        u64::MAX
+    }
 }
