@@ -9,6 +9,7 @@ use crate::network::Host;
 use openpeer_core::defaults::SOURCE_RATE;
 use openpeer_core::document::Name;
 use openpeer_core::finder::{ConnectionId, Counters, Finder, FinderConfig, Input, Output, StoredKnock};
+use openpeer_core::key::Seed;
 use openpeer_core::peer::{HttpRequest, HttpResponse};
 use openpeer_core::uri::FinderUrl;
 use openpeer_core::{Time, document, uri};
@@ -28,6 +29,8 @@ pub(super) struct ServerNode {
     pub(super) host: Host,
     pub(super) url: FinderUrl,
     secret: [u8; 32],
+    /// The domain key as the process read it when it started.
+    key: Option<Seed>,
     dice: Dice,
     process: Process,
     /// What arrived while the process hung.
@@ -110,6 +113,7 @@ impl World {
             host: self.network.add_host(),
             url,
             secret: self.dice.bytes(),
+            key: None,
             dice: self.dice.fork(),
             process: Process::Dead,
             backlog: Vec::new(),
@@ -161,7 +165,7 @@ impl World {
         self.domains[domain.0].directory.bearer(name)
     }
 
-    /// Gives the domain another key; its servers must be restarted to greet with it.
+    /// Gives the domain another key; servers that run go on greeting with the old one until they are restarted.
     pub fn replace_domain_key(&mut self, domain: Domain) {
         self.domains[domain.0].directory.replace_key();
     }
@@ -179,7 +183,7 @@ impl World {
 
     /// The secret half of the domain key, for tests in which the domain is hostile.
     #[must_use]
-    pub fn domain_key(&self, domain: Domain) -> openpeer_core::key::Seed {
+    pub fn domain_key(&self, domain: Domain) -> Seed {
         self.domains[domain.0].directory.key().clone()
     }
 
@@ -258,6 +262,7 @@ impl World {
             turn: None,
             source_rate: SOURCE_RATE,
         };
+        node.key = Some(directory.key().clone());
         let finder =
             Finder::new(config, node.dice.bytes()).expect("no list in the configuration is too long");
         node.process = Process::Running(Box::new(finder));
@@ -361,7 +366,8 @@ impl World {
                 self.close_end(StreamId(connection.0), Toward::Server);
             }
             Output::Sign { connection, input } => {
-                return Some(Input::Signed { connection, signature: directory.key().sign(&input) });
+                let signature = self.servers[server.0].key.as_ref()?.sign(&input);
+                return Some(Input::Signed { connection, signature });
             }
             Output::CheckMember { connection, mailboxes } => {
                 return Some(Input::Member { connection, member: directory.is_member(&mailboxes) });

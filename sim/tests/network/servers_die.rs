@@ -1,8 +1,6 @@
 //! Servers that die, hang or vanish before, while and after two peers meet.
 
-mod common;
-
-use common::{LONG, Pair, outcome, told};
+use crate::cast::{LONG, Pair, outcome, told};
 use openpeer_core::Code;
 use openpeer_core::peer::{Event, Input};
 use openpeer_sim::{Outage, World};
@@ -62,7 +60,7 @@ fn a_link_needs_no_server() {
             "{outage:?}: documents travel in band"
         );
         assert!(
-            common::open_link(&pair.world, bob, alice_id).is_some(),
+            crate::cast::open_link(&pair.world, bob, alice_id).is_some(),
             "{outage:?}: the link is still there"
         );
     }

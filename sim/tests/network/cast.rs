@@ -1,29 +1,30 @@
 //! The cast of most tests: two domains, and a peer at each.
-#![expect(dead_code, unreachable_pub, reason = "shared by tests of which each needs a part")]
 
+use openpeer_core::document::{Document, Draft, PeerId};
+use openpeer_core::key::Seed;
 use openpeer_core::peer::{Event, LinkId, RequestId};
 use openpeer_core::{Code, Time};
 use openpeer_sim::{Domain, Manners, Path, Peer, World};
 
 /// Long enough for everything that is going to happen at all, milliseconds.
-pub const LONG: u64 = 60_000;
+pub(crate) const LONG: u64 = 60_000;
 
 /// alice@a.test and bob@b.test.
-pub struct Pair {
-    pub world: World,
-    pub a: Domain,
-    pub b: Domain,
-    pub alice: Peer,
-    pub bob: Peer,
+pub(crate) struct Pair {
+    pub(crate) world: World,
+    pub(crate) a: Domain,
+    pub(crate) b: Domain,
+    pub(crate) alice: Peer,
+    pub(crate) bob: Peer,
 }
 
 impl Pair {
     /// Both online with their names, strangers to each other. Bob accepts every knock after a second.
-    pub fn strangers(seed: u64) -> Self {
+    pub(crate) fn strangers(seed: u64) -> Self {
         Self::strangers_over(seed, Path::steady(20))
     }
 
-    pub fn strangers_over(seed: u64, path: Path) -> Self {
+    pub(crate) fn strangers_over(seed: u64, path: Path) -> Self {
         let mut world = World::new(seed);
         world.set_common_path(path);
         let (a, b) = (world.add_domain("a.test"), world.add_domain("b.test"));
@@ -42,11 +43,11 @@ impl Pair {
     }
 
     /// Contacts that have dropped their link and all connections but those to their own finders.
-    pub fn contacts(seed: u64) -> Self {
+    pub(crate) fn contacts(seed: u64) -> Self {
         Self::contacts_over(seed, Path::steady(20))
     }
 
-    pub fn contacts_over(seed: u64, path: Path) -> Self {
+    pub(crate) fn contacts_over(seed: u64, path: Path) -> Self {
         let mut pair = Self::strangers_over(seed, path);
         let link = pair.meet();
         pair.drop_link(link);
@@ -55,7 +56,7 @@ impl Pair {
     }
 
     /// Alice knocks, Bob accepts: both have the link.
-    pub fn meet(&mut self) -> LinkId {
+    pub(crate) fn meet(&mut self) -> LinkId {
         let request = self.world.connect(self.alice, "bob@b.test");
         let link = self.linked(self.alice, request);
         let (bob, alice_id) = (self.bob, self.world.id(self.alice));
@@ -68,7 +69,7 @@ impl Pair {
         link
     }
 
-    pub fn drop_link(&mut self, link: LinkId) {
+    pub(crate) fn drop_link(&mut self, link: LinkId) {
         let (alice, bob, alice_id) = (self.alice, self.bob, self.world.id(self.alice));
         self.world.feed(alice, openpeer_core::peer::Input::CloseLink { link });
         assert!(
@@ -78,7 +79,7 @@ impl Pair {
     }
 
     /// Alice finds Bob; waits until both ends are open and says when that was.
-    pub fn find(&mut self) -> (LinkId, Time) {
+    pub(crate) fn find(&mut self) -> (LinkId, Time) {
         let id = self.world.id(self.bob);
         let request = self.world.connect_contact(self.alice, id);
         let link = self.linked(self.alice, request);
@@ -90,7 +91,7 @@ impl Pair {
         (link, self.world.now())
     }
 
-    pub fn linked(&mut self, peer: Peer, request: RequestId) -> LinkId {
+    pub(crate) fn linked(&mut self, peer: Peer, request: RequestId) -> LinkId {
         let done = self.world.run_until(LONG, |world| outcome(world, peer, request).is_some());
         assert!(done, "request {request:?} ends");
         outcome(&self.world, peer, request)
@@ -99,7 +100,7 @@ impl Pair {
     }
 
     /// How a request fails.
-    pub fn fails(&mut self, peer: Peer, request: RequestId) -> Code {
+    pub(crate) fn fails(&mut self, peer: Peer, request: RequestId) -> Code {
         let done = self.world.run_until(LONG, |world| outcome(world, peer, request).is_some());
         assert!(done, "request {request:?} ends");
         outcome(&self.world, peer, request).expect("it ended").expect_err("the request fails")
@@ -117,19 +118,19 @@ impl Pair {
 }
 
 /// Whether a peer's machine ever told its user something like this.
-pub fn told(world: &World, peer: Peer, what: impl Fn(&Event) -> bool) -> bool {
+pub(crate) fn told(world: &World, peer: Peer, what: impl Fn(&Event) -> bool) -> bool {
     world.diary(peer).iter().any(|(_, event)| what(event))
 }
 
 /// Whether a peer's last word about its finders is that it is online.
-pub fn is_online(world: &World, peer: Peer) -> bool {
+pub(crate) fn is_online(world: &World, peer: Peer) -> bool {
     let last =
         world.diary(peer).iter().rev().find(|(_, e)| matches!(e, Event::Online(_) | Event::Offline(_)));
     matches!(last, Some((_, Event::Online(_))))
 }
 
 /// How a request ended.
-pub fn outcome(world: &World, peer: Peer, request: RequestId) -> Option<Result<LinkId, Code>> {
+pub(crate) fn outcome(world: &World, peer: Peer, request: RequestId) -> Option<Result<LinkId, Code>> {
     world.diary(peer).iter().find_map(|(_, event)| match event {
         Event::LinkOpen { link, request: Some(r), .. } if *r == request => Some(Ok(*link)),
         Event::RequestFailed { request: r, error } if *r == request => Some(Err(error.code())),
@@ -138,7 +139,7 @@ pub fn outcome(world: &World, peer: Peer, request: RequestId) -> Option<Result<L
 }
 
 /// A link of a peer with somebody that is open by what its user was told.
-pub fn open_link(world: &World, peer: Peer, other: openpeer_core::document::PeerId) -> Option<LinkId> {
+pub(crate) fn open_link(world: &World, peer: Peer, other: PeerId) -> Option<LinkId> {
     let mut open = std::collections::BTreeSet::new();
     for (_, event) in world.diary(peer) {
         match event {
@@ -152,4 +153,16 @@ pub fn open_link(world: &World, peer: Peer, other: openpeer_core::document::Peer
         }
     }
     open.into_iter().next_back()
+}
+
+/// Signs a document with any key.
+pub(crate) fn sign<D: Document>(document: D, key: &Seed) -> String {
+    let draft = Draft::new(document, key.public_key().id());
+    let signature = key.sign(draft.signing_input());
+    draft.finish(&signature).compact().to_owned()
+}
+
+/// How often a peer's machine told its user that a link is open.
+pub(crate) fn links_opened(world: &World, peer: Peer) -> usize {
+    world.diary(peer).iter().filter(|(_, event)| matches!(event, Event::LinkOpen { .. })).count()
 }

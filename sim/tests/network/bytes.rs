@@ -1,8 +1,6 @@
 //! What an introduction costs the servers.
 
-mod common;
-
-use common::Pair;
+use crate::cast::Pair;
 use openpeer_sim::World;
 
 /// In and out, all frames of exchanges, at both domains.

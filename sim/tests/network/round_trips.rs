@@ -1,8 +1,6 @@
 //! How many round trips it takes until a link is open at both ends, transport handshakes included.
 
-mod common;
-
-use common::{Pair, open_link};
+use crate::cast::{Pair, open_link};
 use openpeer_sim::{Manners, Outage, Path};
 
 /// One way between any two sites; whoever is at home with a domain is next door to its server. So every kind of round

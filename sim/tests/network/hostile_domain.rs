@@ -1,8 +1,6 @@
 //! A domain that lies about who is behind a name, or about itself.
 
-mod common;
-
-use common::Pair;
+use crate::cast::Pair;
 use openpeer_core::Code;
 use openpeer_core::defaults::DOCUMENT_LIFE;
 use openpeer_core::document::{
@@ -160,5 +158,5 @@ fn a_changed_domain_key_leaves_the_known_finders_in_use() {
     assert!(pair.world.alarms(pair.alice).contains(&Code::DomainKeyChanged));
     // What the known key signed still counts, so the knock went to the known finder.
     let knocked = Event::Progress { request, progress: Progress::Knocking };
-    assert!(common::told(&pair.world, pair.alice, |event| *event == knocked));
+    assert!(crate::cast::told(&pair.world, pair.alice, |event| *event == knocked));
 }

@@ -1,8 +1,6 @@
 //! A finder that does what it likes with the frames that pass it.
 
-mod common;
-
-use common::{Pair, is_online, open_link};
+use crate::cast::{Pair, is_online, open_link};
 use openpeer_core::Code;
 use openpeer_core::finder::ConnectionId;
 use openpeer_core::frame::{ExchangeId, Frame, Header, MailboxId};
@@ -111,7 +109,7 @@ fn cannot_deliver_a_find_to_another_peer() {
     );
     let carol = pair.world.add_peer("carol", &[pair.b]);
     pair.world.start(carol);
-    assert!(pair.world.run_until(common::LONG, |world| is_online(world, carol)));
+    assert!(pair.world.run_until(crate::cast::LONG, |world| is_online(world, carol)));
     assert_eq!(attached.borrow().len(), 1, "only carol attached since");
     seek_in_vain(&mut pair);
     let alarms = pair.world.alarms(carol);
