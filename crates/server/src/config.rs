@@ -286,6 +286,42 @@ mod tests {
         }
     }
 
+    /// The configuration shown in the operator's handbook.
+    fn documented() -> &'static str {
+        let text = include_str!("../../../docs/operations.md");
+        let (_, rest) = text.split_once("```toml\n").unwrap();
+        rest.split_once("```").unwrap().0
+    }
+
+    #[test]
+    fn the_documented_example_works_and_shows_the_defaults() {
+        let config = Config::from_toml(documented()).unwrap();
+        config.check().unwrap();
+        let (names, limits) = (config.names.unwrap(), Limits::default());
+        assert_eq!(names.claims_per_minute, defaults::CLAIMS_PER_MINUTE);
+        assert_eq!(names.lookups_per_minute, defaults::LOOKUPS_PER_MINUTE);
+        assert_eq!(config.limits.sessions, limits.sessions);
+        assert_eq!(config.limits.http_connections, limits.http_connections);
+        assert_eq!(config.limits.connections_per_source, limits.connections_per_source);
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        for section in ["", "tls", "stun", "names", "limits", "metrics"] {
+            let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
+            // The refusal of an unknown key names all known ones.
+            let refusal = Config::from_toml(&format!("{head}unheard = 1\n")).unwrap_err().to_string();
+            let (_, known) = refusal.split_once("expected").unwrap();
+            let keys: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+            assert!(keys.len() >= 2, "{refusal}");
+            for key in keys {
+                let shown = documented().contains(&format!("\n{key} = "))
+                    || documented().contains(&format!("\n[{key}]\n"));
+                assert!(shown || documented().starts_with(&format!("{key} = ")), "{section} {key}");
+            }
+        }
+    }
+
     #[test]
     fn debug_hides_the_secret() {
         let text = format!("{SMALLEST}turn_secret = \"hush\"\nturn_urls = [\"turn:a.test\"]\n");

@@ -28,7 +28,8 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(io: S, read: Bytes
         .write_buffer_size(0)
         .max_message_size(Some(MAX_FRAME_BYTES + 1))
         .max_frame_size(Some(MAX_FRAME_BYTES + 1));
-    WebSocketStream::from_partially_read(io, read.into(), Role::Server, Some(config)).await
+    // A copy, because tungstenite would go on reading into the vector itself, and hyper's has 8 KiB.
+    WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await
 }
 
 /// Serves a session until either side ends it. `attendance` names it to the finder for as long as this runs.
