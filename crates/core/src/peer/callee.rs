@@ -1,9 +1,10 @@
 use super::links::Exchange;
+use super::timer::Timer;
 use super::{
     ConnectionId, Contact, ContactState, Event, ExchangeKeys, KnockId, LinkId, LinkRole, Operation, Output,
 };
 use super::{PeerMachine, Progress, RequestId};
-use crate::defaults::{KNOCK_LIFE, MAX_LINKS, MAX_PENDING_KNOCKS};
+use crate::defaults::{FINDER_HEAD_START, KNOCK_LIFE, MAX_LINKS, MAX_PENDING_KNOCKS};
 use crate::document::{Age, Chain, DocumentId, Draft, LocationCertificate, PeerId, Signed, V1};
 use crate::frame::{ExchangeId, Frame, Header, MailboxId, MailboxKind};
 use crate::key::{KeyId, Signature, SigningKeyName};
@@ -203,15 +204,41 @@ impl PeerMachine {
         let mut request = None;
         if let Some((seek, ours, waiting)) = self.rival_seek(peer, writer.location_id()) {
             if ours < find.id() {
+                self.rivals.insert(seek, Call { origin, keys, find });
+                self.set_timer(Timer::Rival(seek), FINDER_HEAD_START);
                 return Ok(());
             }
             request = waiting;
             self.cancel_seek(seek);
         }
-        let link = self.prepare_link(LinkRole::Callee, peer, writer.location_id(), request);
-        self.bind_call(origin.connection, origin.x, link);
-        self.calls.insert(link, Call { origin, keys, find });
+        self.answer_call(Call { origin, keys, find }, peer, writer.location_id(), request);
         Ok(())
+    }
+
+    /// Prepares our end of the link that a find asks for.
+    pub(super) fn answer_call(
+        &mut self,
+        call: Call,
+        peer: PeerId,
+        location: KeyId,
+        request: Option<RequestId>,
+    ) {
+        let link = self.prepare_link(LinkRole::Callee, peer, location, request);
+        self.bind_call(call.origin.connection, call.origin.x, link);
+        self.calls.insert(link, call);
+    }
+
+    /// Exchanges whose find was to yield to ours are over: one, or all on a connection that is gone.
+    pub(super) fn forget_rivals(&mut self, connection: ConnectionId, x: Option<ExchangeId>) {
+        let is_over = |origin: &Origin| origin.connection == connection && x.is_none_or(|x| origin.x == x);
+        self.rivals.retain(|_, call| !is_over(&call.origin));
+    }
+
+    /// Our find was to win, but nobody answered it, while the one that was to yield did get through.
+    pub(super) fn rival_timeout(&mut self, seek: super::seek::SeekId) {
+        if self.rivals.contains_key(&seek) {
+            self.cancel_seek(seek);
+        }
     }
 
     /// Our end of the link is ready: write the answer.

@@ -141,6 +141,7 @@ impl PeerMachine {
     pub(super) fn finder_closed(&mut self, id: ConnectionId) {
         self.stop_timer(&Timer::Connection(id));
         let Some(connection) = self.connections.remove(&id) else { return };
+        self.forget_rivals(id, None);
         for (x, seek) in connection.seeks {
             self.route_failed(seek, (id, x), Code::FinderUnreachable.into());
         }
@@ -341,7 +342,9 @@ impl PeerMachine {
     fn exchange_over(&mut self, id: ConnectionId, x: ExchangeId, error: Error) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.calls.remove(&x);
-        if let Some(seek) = connection.seeks.remove(&x) {
+        let seek = connection.seeks.remove(&x);
+        self.forget_rivals(id, Some(x));
+        if let Some(seek) = seek {
             self.route_failed(seek, (id, x), error);
         }
     }

@@ -89,6 +89,8 @@ pub struct PeerMachine {
     requests: BTreeMap<RequestId, Request>,
     seeks: BTreeMap<SeekId, Seek>,
     calls: BTreeMap<LinkId, Call>,
+    /// Finds from locations that we are finding ourselves, and that have to yield.
+    rivals: BTreeMap<SeekId, Call>,
     knocks: BTreeMap<KnockId, ReceivedKnock>,
     links: BTreeMap<LinkId, Link>,
     /// Claims that wait for our front door at their domain.
@@ -149,6 +151,7 @@ impl PeerMachine {
             requests: BTreeMap::new(),
             seeks: BTreeMap::new(),
             calls: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             knocks: BTreeMap::new(),
             links: BTreeMap::new(),
             waiting_claims: BTreeMap::new(),

@@ -402,8 +402,17 @@ impl PeerMachine {
         let seek = self.seeks.remove(&id)?;
         self.stop_timer(&Timer::Seek(id));
         self.stop_timer(&Timer::NextRoute(id));
+        self.stop_timer(&Timer::Rival(id));
         for (connection, x) in &seek.attempts {
             self.close_exchange(*connection, *x);
+        }
+        // What was to yield to it need not any more.
+        if let (Some(call), Wanted::Find { location, .. }) = (self.rivals.remove(&id), &seek.wanted)
+            && !seek.answered
+            && self.is_contact(seek.peer)
+        {
+            let request = seek.request.filter(|request| self.requests.contains_key(request));
+            self.answer_call(call, seek.peer, *location, request);
         }
         Some(seek)
     }
@@ -528,6 +537,8 @@ impl PeerMachine {
         let (request, peer, keys) = (seek.request, seek.peer, seek.keys.clone());
         self.stop_timer(&Timer::Seek(id));
         self.stop_timer(&Timer::NextRoute(id));
+        self.stop_timer(&Timer::Rival(id));
+        self.rivals.remove(&id);
         if let Some(contact) = self.contacts.get_mut(&peer) {
             contact.learn(writer);
         }

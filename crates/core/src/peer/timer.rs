@@ -14,6 +14,8 @@ pub(super) enum Timer {
     Connection(ConnectionId),
     /// A finder had its head start; the next one is tried beside it.
     NextRoute(SeekId),
+    /// A find that was to yield to this one gets its turn.
+    Rival(SeekId),
     /// A find was not answered in time.
     Seek(SeekId),
     /// Candidates wait to be sent through an exchange.
@@ -56,6 +58,7 @@ impl PeerMachine {
             Timer::Home(domain) => self.dial_home(&domain),
             Timer::Connection(connection) => self.connection_timeout(connection),
             Timer::NextRoute(seek) => self.try_next_route(seek),
+            Timer::Rival(seek) => self.rival_timeout(seek),
             Timer::Seek(seek) => self.seek_timeout(seek),
             Timer::Trickle(link) => self.flush_candidates(link),
             Timer::Link(link) => self.link_timeout(link),
