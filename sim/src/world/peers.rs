@@ -138,15 +138,10 @@ impl World {
             Some(Program { machine, keys, streams: BTreeMap::new(), links: BTreeMap::new(), wake: None });
         self.feed(peer, Input::Start);
         // People look at what waits for them.
-        let waiting = |event: peer::Event| match event {
-            peer::Event::Knock { knock, .. } => Some(knock),
-            _ => None,
-        };
         let machine = self.program(peer).map(|program| &program.machine);
-        let knocks: Vec<KnockId> =
-            machine.into_iter().flat_map(PeerMachine::pending_knocks).filter_map(waiting).collect();
-        for knock in knocks {
-            self.think_about(peer, knock);
+        let waiting: Vec<peer::Event> = machine.into_iter().flat_map(PeerMachine::pending_knocks).collect();
+        for event in waiting {
+            self.told(peer, event);
         }
     }
 

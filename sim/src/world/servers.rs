@@ -36,6 +36,8 @@ pub(super) struct ServerNode {
     /// What arrived while the process hung.
     pub(super) backlog: Vec<(StreamId, Segment)>,
     wake: Option<Time>,
+    /// The finder is out of service; the web server is not.
+    pub(super) finder_closed: bool,
     frame_tamper: Option<FrameTamper>,
     web_tamper: Option<WebTamper>,
 }
@@ -118,10 +120,35 @@ impl World {
             process: Process::Dead,
             backlog: Vec::new(),
             wake: None,
+            finder_closed: false,
             frame_tamper: None,
             web_tamper: None,
         });
         server
+    }
+
+    /// Adds a finder to a domain; its document does not name it before [`Self::set_finders`].
+    ///
+    /// # Panics
+    /// If `url` is not a finder URL.
+    pub fn add_server_to(&mut self, domain: Domain, url: &str) -> Server {
+        let url = FinderUrl::from_text(url).expect("the caller writes a finder URL");
+        let server = self.add_server(domain, url);
+        self.domains[domain.0].servers.push(server);
+        self.boot(server);
+        server
+    }
+
+    /// Ends a server's finder for good, but not the web server beside it.
+    pub fn fail_finder(&mut self, server: Server) {
+        self.servers[server.0].finder_closed = true;
+        self.reset_streams_at(server);
+    }
+
+    /// The URL of a finder.
+    #[must_use]
+    pub fn url(&self, server: Server) -> FinderUrl {
+        self.servers[server.0].url.clone()
     }
 
     /// Offers a STUN server on the domain's first host.

@@ -142,6 +142,9 @@ impl World {
             self.send(id, Toward::Client, Segment::Response(response));
             return;
         }
+        if self.servers[server.0].finder_closed {
+            return self.close_end(id, Toward::Server);
+        }
         stream.connected = true;
         let source = source_of(stream.client);
         self.send(id, Toward::Client, Segment::Handshake(UPGRADED));
