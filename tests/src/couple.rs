@@ -69,7 +69,13 @@ impl Couple {
     /// If anything of it fails.
     pub fn converse(&mut self, folder: &Path) {
         self.chat("before the restart");
-        self.alice.call(json!({ "do": "restart-ice", "link": self.alice_link })).unwrap();
+        let restarted = self.alice.call(json!({ "do": "restart-ice", "link": self.alice_link }));
+        assert!(
+            restarted.is_ok(),
+            "{restarted:?}; {} {}",
+            self.alice.process.logged(),
+            self.bob.process.logged()
+        );
         self.chat("after the restart");
         self.echo();
         self.send_file(folder);
@@ -91,7 +97,7 @@ impl Couple {
 
     fn send_file(&mut self, folder: &Path) {
         const BYTES: usize = 4 * 1024 * 1024 + 1;
-        let content: Vec<u8> = (0..BYTES).map(|at| (at * at >> 7) as u8).collect();
+        let content: Vec<u8> = (0..BYTES).map(|at| ((at * at) >> 7) as u8).collect();
         let file = folder.join("to-send.bin");
         std::fs::write(&file, &content).unwrap();
         let sending = self.alice.begin(json!({ "do": "send", "link": self.alice_link, "file": file }));

@@ -3,9 +3,13 @@
 //! Each file under `tests/` is one theme. Waiting is always for a condition, never for time.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up cannot be tested")]
 
+pub mod couple;
+pub mod gate;
+pub mod intercept;
 pub mod process;
 
-use openpeer::{Builder, Event, Knock, Link, Peer, Resolve};
+use intercept::Door;
+use openpeer::{Builder, Contact, Event, Knock, Link, Peer, PeerId, Resolve};
 use openpeer_server::config::{NamePolicy, Names, Stun};
 use openpeer_server::{Config, Server};
 use openpeer_store::{SqliteStore, Store};
@@ -61,12 +65,18 @@ impl Domain {
         self.server = None;
     }
 
+    /// How to reach this domain's server without the library.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        let authority = std::fs::read(self.data.path().join("dev-ca.pem")).unwrap();
+        Door { name: self.name, address: self.address, authority }
+    }
+
     /// What lets a peer reach this domain: its authority's certificate, and where its names are.
     #[must_use]
     pub fn known_to(&self, builder: Builder) -> Builder {
-        let certificate = std::fs::read(self.data.path().join("dev-ca.pem")).unwrap();
         builder
-            .ca_certificates(certificate)
+            .ca_certificates(self.door().authority)
             .resolve(Resolve::new(self.name, 443, self.address))
             .resolve(Resolve::new(self.name, self.stun.port(), self.stun))
     }
@@ -146,15 +156,32 @@ pub async fn online(peer: &Peer) {
     wait_for(peer, |event| matches!(event, Event::Online(_)).then_some(())).await;
 }
 
-/// Two strangers become contacts: one knocks, the other accepts. Both ends of the link, over which they chatted, so that
-/// each has the other's documents.
+/// Two strangers become contacts: one knocks, the other accepts. Both ends of the link, over which each has got the
+/// other's documents.
 pub async fn introduce(seeker: &Peer, callee: &Peer, address: &str) -> (Link, Link) {
+    let seeking = async { seeker.connect(address).await.unwrap() };
     let accepting = async { knock(callee).await.accept().await.unwrap() };
-    let (ours, theirs) = tokio::join!(seeker.connect(address).into_future(), accepting);
-    let ours = ours.unwrap();
-    chat(&ours, &theirs, "introduction").await;
-    chat(&theirs, &ours, "introduction").await;
-    (ours, theirs)
+    let ends = tokio::join!(seeking, accepting);
+    tokio::join!(acquainted(seeker, callee.id()), acquainted(callee, seeker.id()));
+    ends
+}
+
+/// Waits until a peer holds what it takes to find a contact again: its documents and tickets for its mailbox.
+async fn acquainted(peer: &Peer, contact: PeerId) {
+    let known = async {
+        while !peer.contacts().await.unwrap().iter().any(|known| known.peer == contact && has_tickets(known)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.expect("the documents come in time");
+}
+
+/// Tickets are not for programs, so this looks at the record.
+fn has_tickets(contact: &Contact) -> bool {
+    let record = serde_json::to_value(contact).unwrap();
+    let locations = record["locations"].as_object().into_iter().flatten();
+    let mut tickets = locations.flat_map(|(_, known)| known["tickets"].as_array().into_iter().flatten());
+    tickets.any(|list| list.as_array().is_some_and(|list| !list.is_empty()))
 }
 
 /// Closes a link and waits until the other end knows.
@@ -165,8 +192,8 @@ pub async fn part(ours: Link, other: &Peer) {
 
 /// One contact opens a link to another. Both ends of it.
 pub async fn find(seeker: &Peer, callee: &Peer) -> (Link, Link) {
-    let (ours, theirs) = tokio::join!(seeker.connect(callee.id()).into_future(), link(callee));
-    (ours.unwrap(), theirs)
+    // Unwrapped inside, so that a failure is seen at once and not as a link that never comes.
+    tokio::join!(async { seeker.connect(callee.id()).await.unwrap() }, link(callee))
 }
 
 /// Sends a message on a new channel and waits for its echo.

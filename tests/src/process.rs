@@ -1,6 +1,6 @@
 //! The program `openpeer` as processes: servers and peers that can be killed, stopped and cut off.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Nothing in these tests takes so long unless it hangs: the demonstration is the longest, with half of it.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A `Command` for the program, without the user's own settings.
+/// A `Command` for the program, without the user's own settings but for `OPENPEER_LOG`.
 ///
 /// # Panics
 /// Unless `OPENPEER_BINARY` names the program, as `cargo xtask test` arranges.
@@ -41,7 +41,7 @@ fn wrapped(wrapper: &Wrapper) -> Command {
         }
     };
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OPENPEER_") {
+        if name.to_string_lossy().starts_with("OPENPEER_") && name != "OPENPEER_LOG" {
             command.env_remove(name);
         }
     }
@@ -167,12 +167,10 @@ impl Running {
         writeln!(self.input.as_mut().unwrap(), "{object}").unwrap();
     }
 
-    /// Sends a signal.
-    ///
-    /// # Panics
-    /// If there is no such process any more.
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child.0), signal).unwrap();
+    /// Names the process, for signals.
+    #[must_use]
+    pub fn id(&self) -> Pid {
+        Pid::from_child(&self.child.0)
     }
 
     /// Closes standard input and waits for the end.
@@ -362,6 +360,14 @@ impl PeerProcess {
         found.unwrap_or_else(|| {
             panic!("no {name} in time; unread: {:?}; {}", self.unread, self.process.logged())
         })
+    }
+
+    /// The next event of a name, if it comes in time.
+    ///
+    /// # Panics
+    /// If the program has ended.
+    pub fn event_within(&mut self, name: &str, patience: Duration) -> Option<Value> {
+        self.find(patience, |line| line["event"] == name)
     }
 
     /// Forgets the events that came so far.

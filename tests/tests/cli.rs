@@ -1,4 +1,5 @@
 //! Bad input at the command line: every command ends with a clear error, a stable code and an exit status.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use openpeer_tests::process::{DomainProcess, Said, openpeer, run};
 use std::net::TcpListener;

@@ -1,5 +1,4 @@
 //! Two people of two domains who do not know each other get a link, and find each other again as contacts.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use openpeer::{Code, ContactState, PathKind};
 use openpeer_tests::{World, chat, find, introduce, knock, link, online, part};

@@ -1,5 +1,4 @@
 //! What becomes of a peer's keys: rotation, export, import, theft.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use openpeer::{ContactState, RecoveryCode};
 use openpeer_tests::{World, chat, find, introduce, online, part};

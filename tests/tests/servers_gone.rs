@@ -1,6 +1,5 @@
 //! Once a link is up, both servers can die: messages, new channels and new paths go on. Without a link, and without
 //! servers, everything ends with an error that says so.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use openpeer::{Code, Event};
 use openpeer_tests::{World, chat, find, introduce, online, part, wait_for};

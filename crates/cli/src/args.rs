@@ -176,6 +176,9 @@ pub(crate) struct PeerOptions {
     /// Take loopback addresses, for development
     #[arg(long)]
     pub(crate) dev: bool,
+    /// Log to standard error what this filter lets through, such as `info`
+    #[arg(long, value_name = "FILTER", env = "OPENPEER_LOG")]
+    pub(crate) log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

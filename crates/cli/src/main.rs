@@ -11,6 +11,7 @@ mod commands;
 mod defaults;
 mod demo;
 mod failure;
+mod log;
 mod output;
 mod progress;
 mod screen;

@@ -2,6 +2,7 @@
 
 use crate::args::PeerOptions;
 use crate::failure::Failure;
+use crate::log;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use openpeer::{Builder, Peer};
 use std::io::{self, IsTerminal};
@@ -53,6 +54,9 @@ pub(super) fn new_builder(options: &PeerOptions) -> Result<Builder, Failure> {
 }
 
 fn builder(options: &PeerOptions) -> Result<Builder, Failure> {
+    if let Some(filter) = &options.log {
+        log::start(filter, false)?;
+    }
     let directory = match &options.data {
         Some(directory) => directory.clone(),
         None => usual_directory()?,

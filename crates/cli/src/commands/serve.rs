@@ -2,6 +2,7 @@
 
 use crate::args::{NamesPolicy, Serve};
 use crate::failure::Failure;
+use crate::log;
 use crate::output::Output;
 use crate::signals::Signals;
 use openpeer_core::uri::Domain;
@@ -13,12 +14,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
-use tracing_subscriber::EnvFilter;
 
 pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure> {
     let mut stop = Stop::new(arguments.until_stdin_ends)?;
     let config = config(arguments)?;
-    start_log(config.log.as_deref(), output)?;
+    log::start(config.log.as_deref().unwrap_or("info"), output.is_json())?;
     let store = SqliteStore::open(&config.data)?;
     let account = Account::new(&config);
     let server = Server::spawn(config, Arc::new(store)).await?;
@@ -96,14 +96,6 @@ fn names(policy: NamesPolicy, configured: Option<Names>) -> Option<Names> {
         NamesPolicy::None => return None,
     };
     Some(Names { policy, ..configured.unwrap_or_else(|| Names::new(policy)) })
-}
-
-fn start_log(filter: Option<&str>, output: Output) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter.unwrap_or("info"))
-        .map_err(|error| Failure::usage(format!("the log filter cannot be read: {error}; try `info`")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if output.is_json() { log.json().try_init() } else { log.try_init() };
-    started.map_err(|error| Failure::new("internal", error.to_string()))
 }
 
 /// What is served, for the one line that says so.

@@ -120,7 +120,8 @@ where
         self.incoming = Some(incoming);
         let link = Arc::new(link);
         let shared = Arc::new(Shared::new(Arc::downgrade(&link), channels));
-        let mut readable = true;
+        // The machine takes control messages of an open link only, and both can be ready at the same moment.
+        let mut readable = false;
         loop {
             let waiting = self.outbox.front().map_or(&[][..], Vec::as_slice);
             tokio::select! {
@@ -131,7 +132,10 @@ where
                 event = link.next_event() => match event {
                     Some(LinkEvent::Ended(reason)) => return self.ended(&link, &shared, reason).await,
                     None => return self.ended(&link, &shared, EndReason::Internal).await,
-                    Some(event) => self.on_event(&shared, event).await,
+                    Some(event) => {
+                        readable |= matches!(event, LinkEvent::Open);
+                        self.on_event(&shared, event).await;
+                    }
                 },
                 message = control.recv(), if readable => match message {
                     Ok(message) => (self.report)(LinkNews::Control(message.into())).await,

@@ -165,17 +165,18 @@ async fn an_invite_is_good_for_one_newcomer() {
     let config = Config { names: Some(Names::new(NamePolicy::Invite)), ..plain(data.path()) };
     let server = spawn_with(config, store.clone()).await;
     store.add_invite(invite_hash("welcome"), now().as_millis() + 60_000).await.unwrap();
-    for (n, invite, status) in
-        [(1, None, 403), (2, Some("guess"), 403), (3, Some("welcome"), 201), (4, Some("welcome"), 403)]
-    {
-        let mut request =
-            TestPeer::new(n).request(ClaimAction::Claim, &format!("peer{n}"), nonce(&server).await);
+    let guest = TestPeer::new(3);
+    for (n, peer, invite, status) in [
+        (1, TestPeer::new(1), None, 403),
+        (2, TestPeer::new(2), Some("guess"), 403),
+        (3, guest.clone(), Some("welcome"), 201),
+        (4, TestPeer::new(4), Some("welcome"), 403),
+    ] {
+        let mut request = peer.request(ClaimAction::Claim, &format!("peer{n}"), nonce(&server).await);
         request.invite = invite.map(str::to_owned);
-        let answer = submit(&server, &request).await;
-        assert_eq!(answer.status, status, "{n}");
+        assert_eq!(submit(&server, &request).await.status, status, "{n}");
     }
-    let mut later = TestPeer::new(3);
-    later.seq = 2;
+    let later = TestPeer { seq: 2, ..guest };
     assert_eq!(later.claim(&server, "peer3").await.status, 200, "an update needs no invite");
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct TestPeer {
     pub(crate) guest: Seed,
     pub(crate) chain: Chain,
     pub(crate) seq: u64,
+    /// When its documents were made, so that the same one twice is the same.
+    pub(crate) made: Time,
 }
 
 impl TestPeer {
@@ -33,10 +35,11 @@ impl TestPeer {
     pub(crate) fn new(n: u8) -> Self {
         let (root, next, guest) = (Seed::new([n; 32]), Seed::new([n ^ 0x55; 32]), Seed::new([n ^ 0xAA; 32]));
         let commitment = vec![next.public_key().commitment()];
-        let draft = Chain::draft_inception(&root.public_key(), commitment, Salt([n; 16]), now());
+        let made = now();
+        let draft = Chain::draft_inception(&root.public_key(), commitment, Salt([n; 16]), made);
         let signature = root.sign(draft.signing_input());
         let chain = Chain::from_inception(draft, &signature).unwrap();
-        Self { root, next, guest, chain, seq: 1 }
+        Self { root, next, guest, chain, seq: 1, made }
     }
 
     /// The same peer after a rotation of its key.
@@ -60,7 +63,7 @@ impl TestPeer {
     pub(crate) fn request(&self, action: ClaimAction, name: &str, nonce: Nonce) -> ClaimRequest {
         let (name, domain) = (Name::from_text(name).unwrap(), Domain::from_text("a.test").unwrap());
         let claim = Claim { v: V1, action, name: name.clone(), domain: domain.clone(), nonce, iat: now() };
-        let (iat, exp) = (now(), now() + 29 * DAY);
+        let (iat, exp) = (self.made, self.made + 29 * DAY);
         let record = NameRecord { v: V1, name, domain, peer: self.chain.peer(), seq: self.seq, iat, exp };
         ClaimRequest {
             claim: self.sign(claim),
@@ -82,8 +85,8 @@ impl TestPeer {
             peer: self.chain.peer(),
             a: self.chain.seq(),
             seq: self.seq,
-            iat: now(),
-            exp: now() + 29 * DAY,
+            iat: self.made,
+            exp: self.made + 29 * DAY,
             finders: vec![here],
             inbox: InboxSecret::new([9; 32]).public_key(),
             policy: StrangerPolicy::Knock,
