@@ -167,7 +167,7 @@ pub async fn introduce(seeker: &Peer, callee: &Peer, address: &str) -> (Link, Li
 }
 
 /// Waits until a peer holds what it takes to find a contact again: its documents and tickets for its mailbox.
-async fn acquainted(peer: &Peer, contact: PeerId) {
+pub async fn acquainted(peer: &Peer, contact: PeerId) {
     let known = async {
         while !peer.contacts().await.unwrap().iter().any(|known| known.peer == contact && has_tickets(known))
         {

@@ -1,7 +1,7 @@
 //! Two people of two domains who do not know each other get a link, and find each other again as contacts.
 
 use openpeer::{Code, ContactState, PathKind};
-use openpeer_tests::{World, chat, find, introduce, knock, link, online, part};
+use openpeer_tests::{World, acquainted, chat, find, introduce, knock, link, online, part};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_meet_and_contacts_find_each_other_again() {
@@ -21,6 +21,7 @@ async fn strangers_meet_and_contacts_find_each_other_again() {
     chat(&theirs, &ours, "chat back").await;
     assert_eq!(alice.safety_number(bob.id()), bob.safety_number(alice.id()));
 
+    tokio::join!(acquainted(&alice, bob.id()), acquainted(&bob, alice.id()));
     part(ours, &bob).await;
     for (peer, other) in [(&alice, &bob), (&bob, &alice)] {
         let contacts = peer.contacts().await.unwrap();

@@ -163,8 +163,13 @@ impl LinkMachine {
     pub(super) fn finish_closing(&mut self, now: Instant) {
         let before = self.transmits.len();
         self.engine.close();
-        while let super::EngineOutput::Transmit(transmit) = self.engine.poll() {
-            self.route(&transmit, now);
+        // The channels' own ends come in between; nobody is told of them any more.
+        loop {
+            match self.engine.poll() {
+                super::EngineOutput::Transmit(transmit) => self.route(&transmit, now),
+                super::EngineOutput::Event(_) => {}
+                super::EngineOutput::Idle(_) | super::EngineOutput::Failed(_) => break,
+            }
         }
         while let Some(transmit) = self.gathering.poll_transmit() {
             self.transmits.push_back(transmit);
