@@ -10,8 +10,6 @@ pub(super) struct Request {
     /// Whom it is for, once known.
     pub(super) peer: Option<PeerId>,
     text: String,
-    /// The knock is delivered; now only a find from the peer can fulfil the wish.
-    pub(super) knocking: bool,
     /// The most telling failure so far, while other attempts go on.
     failure: Option<Error>,
 }
@@ -43,7 +41,7 @@ impl PeerMachine {
         if text.len() > MAX_KNOCK_TEXT_BYTES {
             return self.refuse(request, Error::new(Code::InvalidArgument, "text above 280 bytes"));
         }
-        let entry = Request { peer: None, text, knocking: false, failure: None };
+        let entry = Request { peer: None, text, failure: None };
         self.requests.insert(request, entry);
         match target {
             Target::Contact(peer) => self.connect_peer(request, peer, None),
@@ -192,13 +190,20 @@ impl PeerMachine {
 
     /// Makes a wish known that begins with somebody else's knock.
     pub(super) fn start_request(&mut self, request: RequestId) {
-        let entry = Request { peer: None, text: String::new(), knocking: false, failure: None };
+        let entry = Request { peer: None, text: String::new(), failure: None };
         self.requests.insert(request, entry);
     }
 
     pub(super) fn set_request_peer(&mut self, request: RequestId, peer: PeerId) {
         if let Some(entry) = self.requests.get_mut(&request) {
             entry.peer = Some(peer);
+        }
+    }
+
+    /// A request that nobody fulfilled in time.
+    pub(super) fn fail_if_waiting(&mut self, request: RequestId) {
+        if self.requests.contains_key(&request) {
+            self.fail(request, Code::Timeout.into());
         }
     }
 

@@ -323,9 +323,11 @@ impl PeerMachine {
         let request = *request;
         self.close_exchange(attempt.0, attempt.1);
         self.drop_seek(id);
-        if let Some(entry) = self.requests.get_mut(&request) {
-            entry.knocking = true;
-            self.progress(request, Progress::Knocking);
+        let Some(peer) = self.requests.get(&request).map(|entry| entry.peer) else { return };
+        self.progress(request, Progress::Knocking);
+        // A contact lets us in by itself; only a stranger has to be waited for as long as a person may think.
+        if peer.is_some_and(|peer| self.is_contact(peer)) {
+            self.set_timer(Timer::Knocking(request), FIND_TIMEOUT + LINK_TIMEOUT);
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Timer {
     Names,
     /// A claim waited too long for its domain to be reached.
     Claim(RequestId),
+    /// A contact that we had to knock at did not come back: no person has to decide there.
+    Knocking(RequestId),
 }
 
 impl PeerMachine {
@@ -66,6 +68,7 @@ impl PeerMachine {
             Timer::Documents(link) => self.send_documents(link),
             Timer::Turn(domain) => self.renew_turn(&domain),
             Timer::Names => self.renew_names(),
+            Timer::Knocking(request) => self.fail_if_waiting(request),
             Timer::Claim(request) => self.claim_timeout(request),
         }
     }
