@@ -110,7 +110,6 @@ pub(crate) fn all(workspace: &Workspace) -> Vec<Part> {
             needs: &[
                 Need::NetworkNamespaces,
                 Need::Program { name: "ip", package: "iproute2" },
-                Need::Program { name: "nft", package: "nftables" },
                 Need::Program { name: "tcpdump", package: "tcpdump" },
             ],
             exists: |workspace| workspace.has_target(SYSTEM_TESTS, "test", CAPTURE),

@@ -160,3 +160,96 @@ fn a_changed_domain_key_leaves_the_known_finders_in_use() {
     let knocked = Event::Progress { request, progress: Progress::Knocking };
     assert!(crate::cast::told(&pair.world, pair.alice, |event| *event == knocked));
 }
+
+const HOUR: u64 = 3_600_000;
+
+/// Whether Alice, who asks now, is told that the domain shows another key.
+fn sees_other_key(pair: &mut Pair) -> bool {
+    let before = pair.world.alarms(pair.alice).len();
+    pair.world.connect(pair.alice, "bob@b.test");
+    pair.world.run_for(15_000);
+    pair.world.alarms(pair.alice)[before..].contains(&Code::DomainKeyChanged)
+}
+
+#[test]
+fn another_domain_key_is_accepted_after_seven_days_of_the_same() {
+    let mut pair = acquaintances(6);
+    pair.world.replace_domain_key(pair.b);
+    let hours = (0..=168).step_by(24);
+    for hour in hours {
+        // Bob's finder goes on greeting with the known key; whoever knocks there hears it.
+        assert_eq!(sees_other_key(&mut pair), hour < 168, "{hour} h");
+        pair.world.run_for(24 * HOUR - 15_000);
+    }
+}
+
+#[test]
+fn another_domain_key_is_accepted_after_a_day_if_no_known_finder_answers() {
+    let mut pair = acquaintances(7);
+    pair.world.replace_domain_key(pair.b);
+    let server = pair.world.server(pair.b);
+    pair.world.fail_finder(server);
+    pair.world.run_for(120_000);
+    for hour in (0..=24).step_by(6) {
+        assert_eq!(sees_other_key(&mut pair), hour < 24, "{hour} h");
+        pair.world.run_for(6 * HOUR - 15_000);
+    }
+}
+
+#[test]
+fn a_third_key_starts_the_wait_anew() {
+    let mut pair = acquaintances(8);
+    pair.world.replace_domain_key(pair.b);
+    assert!(sees_other_key(&mut pair));
+    pair.world.run_for(6 * 24 * HOUR);
+    pair.world.replace_domain_key(pair.b);
+    assert!(sees_other_key(&mut pair));
+    pair.world.run_for(6 * 24 * HOUR);
+    assert!(sees_other_key(&mut pair), "six days are not seven");
+}
+
+/// An older document than the pinned one, which may name finders that are somebody else's by now.
+#[test]
+fn a_lower_domain_document_changes_nothing() {
+    let mut pair = acquaintances(9);
+    let now = pair.world.now();
+    let elsewhere = FinderUrl::from_text("wss://old.b.test/finder").expect("a finder URL");
+    pair.world.set_finders(pair.b, vec![elsewhere]);
+    let document = pair.world.write_domain_document(pair.b, 0, now, now + 24 * HOUR);
+    show(&mut pair, document);
+    let request = pair.world.connect(pair.alice, "bob@b.test");
+    pair.world.run_for(10_000);
+    let knocked = Event::Progress { request, progress: Progress::Knocking };
+    assert!(crate::cast::told(&pair.world, pair.alice, |event| *event == knocked), "at the pinned finder");
+}
+
+/// Somebody else answers to the name from the first day on. Nobody can know, so it is said whose word it is, and the
+/// safety number tells.
+#[test]
+fn at_first_contact_a_forged_peer_is_shown_as_introduced_only() {
+    let mut pair = Pair::strangers(10);
+    let forged = forged(&pair.world, pair.b);
+    let impostor = Chain::verify(forged.a.iter().map(String::as_str)).expect("a chain").peer();
+    let server = pair.world.server(pair.b);
+    pair.world.tamper_with_web(
+        server,
+        Box::new(move |request: &HttpRequest, response: HttpResponse| {
+            if !request.path.contains("name=bob") {
+                return response;
+            }
+            let honest = Bundle::parse(&response.body).expect("a bundle");
+            HttpResponse { status: 200, body: Bundle { domain: honest.domain, ..forged.clone() }.to_json() }
+        }),
+    );
+    pair.world.connect(pair.alice, "bob@b.test");
+    pair.world.run_for(10_000);
+    let (alice, bob) = (pair.world.id(pair.alice), pair.world.id(pair.bob));
+    use openpeer_core::peer::{ContactState, safety_number};
+    assert_eq!(
+        pair.world.contact_state(pair.alice, impostor),
+        ContactState::Requested,
+        "a contact only after a yes"
+    );
+    assert_eq!(pair.world.contact_state(pair.alice, bob), ContactState::None);
+    assert_ne!(safety_number(alice, impostor), safety_number(alice, bob));
+}

@@ -144,3 +144,33 @@ fn cannot_pass_on_the_nonce_of_another_finder() {
     let bob = pair.bob;
     assert!(pair.world.run_until(5_000, |world| is_online(world, bob)));
 }
+
+/// Two finders of one domain share its key, so only the URL in the greeting tells whose nonce it is.
+#[test]
+fn cannot_pass_on_the_nonce_of_another_finder_of_its_domain() {
+    let mut world = openpeer_sim::World::new(1);
+    let domain = world.add_domain_with("b.test", 2);
+    let servers = world.servers_of(domain);
+    let spy = world.add_client();
+    let borrowed = servers.iter().map(|server| {
+        let socket = world.client_dials(spy, *server);
+        world.run_for(1_000);
+        world.client_frames(spy, socket)[0].encode()
+    });
+    let borrowed: Vec<_> = borrowed.collect();
+    for (server, other) in [(servers[0], borrowed[1].clone()), (servers[1], borrowed[0].clone())] {
+        world.tamper_with_frames(
+            server,
+            Box::new(move |passing: PassingFrame| {
+                let frame = Frame::decode(&passing.bytes).expect("a frame");
+                let hello = matches!(frame.header, Header::Hello { .. });
+                vec![(passing.connection, if hello { other.clone() } else { passing.bytes })]
+            }),
+        );
+    }
+    let bob = world.add_peer("bob", &[domain]);
+    world.start(bob);
+    world.run_for(10_000);
+    assert!(!is_online(&world, bob));
+    assert!(world.alarms(bob).contains(&Code::WrongDomain));
+}

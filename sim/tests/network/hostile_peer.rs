@@ -442,7 +442,8 @@ fn text_that_is_not_in_the_profile_is_refused() {
     let find = stage.forger.find(&stage.bob, parameters, now);
     let honest = String::from_utf8(stage.forger.letter(find, now).to_json()).unwrap();
     let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
-    let twice = honest.replacen('{', r#"{"message":"x","#, 1);
+    // Twice what nobody reads: only the profile refuses it.
+    let twice = honest.replacen('{', r#"{"extra":1,"extra":1,"#, 1);
     let nested = honest.replacen('{', &format!(r#"{{"extra":{deep},"#), 1);
     let fraction = honest.replacen('{', r#"{"extra":1.5,"#, 1);
     for text in ["", "{}", "[]", "nonsense", &twice, &nested, &fraction, &honest[..honest.len() / 2]] {

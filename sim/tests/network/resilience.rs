@@ -291,3 +291,48 @@ fn loss_reordering_and_duplication_delay_and_nothing_else() {
         assert_eq!(pair.world.violations(), [""; 0]);
     }
 }
+
+/// The finder is there, but the web server beside it fails for some minutes.
+#[test]
+fn a_domain_whose_web_server_fails_hears_of_a_rotation_later() {
+    let mut pair = Pair::contacts(1);
+    let server = pair.world.server(pair.b);
+    let failing = |_: &openpeer_core::peer::HttpRequest, _| openpeer_core::peer::HttpResponse {
+        status: 500,
+        body: Vec::new(),
+    };
+    pair.world.tamper_with_web(server, Box::new(failing));
+    let code = pair.world.recovery_code(pair.bob).clone();
+    pair.world.rotate(pair.bob, &code);
+    pair.world.run_for(60 * SECOND);
+    pair.world.stop_tampering(server);
+    pair.world.run_for(400 * SECOND);
+    let carol = pair.world.add_peer("carol", &[pair.a]);
+    pair.world.start(carol);
+    pair.world.run_for(5 * SECOND);
+    let request = pair.world.connect(carol, "bob@b.test");
+    pair.linked(carol, request);
+}
+
+/// Alice hears of Bob's rotation from his find and closes the link before his new documents arrive. What his location
+/// gave her before is still good.
+#[test]
+fn a_link_closed_early_after_a_rotation_leaves_a_way_back() {
+    let mut pair = Pair::contacts(1);
+    let (alice_id, bob_id) = (pair.world.id(pair.alice), pair.world.id(pair.bob));
+    let code = pair.world.recovery_code(pair.bob).clone();
+    pair.world.rotate(pair.bob, &code);
+    pair.world.run_for(10 * SECOND);
+    pair.world.connect_contact(pair.bob, alice_id);
+    let alice = pair.alice;
+    assert!(pair.world.run_until(LONG, |world| open_link(world, alice, bob_id).is_some()));
+    let link = open_link(&pair.world, alice, bob_id).expect("it is open");
+    pair.world.feed(alice, Input::CloseLink { link });
+    pair.world.run_for(5 * SECOND);
+    // Without asking Bob's domain who he is.
+    pair.world.tamper_with_web(
+        pair.world.server(pair.b),
+        Box::new(|_, _| openpeer_core::peer::HttpResponse { status: 500, body: Vec::new() }),
+    );
+    pair.find();
+}

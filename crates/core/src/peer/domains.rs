@@ -3,13 +3,16 @@ use super::{HttpRequest, HttpResponse, LinkId, Operation, Output, PeerMachine, R
 use crate::document::{Bundle, Continuity, DomainDocument, DomainPin, PeerId, Signed};
 use crate::uri::Domain;
 use crate::{Code, Error};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Domain documents: pinned ones, and who waits for one that is being fetched.
 #[derive(Default)]
 pub(super) struct Domains {
     pins: BTreeMap<Domain, DomainPin>,
     waiting: BTreeMap<Domain, Vec<Waiter>>,
+    /// Domains whose finder did not greet when it was tried last. One that nobody tried is not among them: a changed key
+    /// must not profit from our having had no business there.
+    silent: BTreeSet<Domain>,
 }
 
 /// Who goes on once a domain's document is there.
@@ -79,7 +82,7 @@ impl PeerMachine {
     /// Verifies and pins or weighs the domain document of a bundle.
     fn take_domain(&mut self, domain: &Domain, bundle: &Bundle) -> Result<(), Error> {
         let document = bundle.domain(domain, self.now)?;
-        let finder_answers = self.connections.values().any(|c| c.domain == *domain && c.greeted());
+        let finder_answers = !self.domains.silent.contains(domain);
         let now = self.now;
         let verdict = match self.domains.pins.get_mut(domain) {
             None => {
@@ -115,6 +118,15 @@ impl PeerMachine {
         match waiter {
             Waiter::Home => self.home_domain_ready(domain, result),
             Waiter::Seek(seek) => self.seek_domain_ready(seek, domain, result),
+        }
+    }
+
+    /// Notes whether a finder of a domain greeted us when it was tried.
+    pub(super) fn finder_tried(&mut self, domain: &Domain, greeted: bool) {
+        if greeted {
+            self.domains.silent.remove(domain);
+        } else {
+            self.domains.silent.insert(domain.clone());
         }
     }
 

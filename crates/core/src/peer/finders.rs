@@ -142,6 +142,9 @@ impl PeerMachine {
         self.stop_timer(&Timer::Connection(id));
         let Some(connection) = self.connections.remove(&id) else { return };
         self.forget_rivals(id, None);
+        if !connection.greeted() {
+            self.finder_tried(&connection.domain, false);
+        }
         for (x, seek) in connection.seeks {
             self.route_failed(seek, (id, x), Code::FinderUnreachable.into());
         }
@@ -224,6 +227,8 @@ impl PeerMachine {
             Ok(hello) => {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.nonce = Some(hello.nonce);
+                    let domain = connection.domain.clone();
+                    self.finder_tried(&domain, true);
                 }
                 self.begin_attach(id);
             }
